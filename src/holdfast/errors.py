@@ -1,0 +1,188 @@
+"""Every error that Holdfast raises, in one tree.
+
+::
+
+    HoldfastError
+    ├── UsageError                     the code calls Holdfast wrongly: fix the line it names
+    │   ├── NotInRun                   a call awaited (or a context used) outside a run
+    │   ├── CallReused                 a call consumed twice
+    │   ├── EffectInBody               a socket, executor or subprocess from an agent's body
+    │   ├── DuplicateName              two functions under one name and version
+    │   ├── DuplicateKey               two items of one map, or two calls of one scope, under one key
+    │   └── BadOption                  an option that makes no sense
+    ├── NotStorable                   a value that would not come back as it went in
+    │   └── TooLarge                   a value above the size limit
+    ├── NotFound                       UnknownRun, UnknownAgent, UnknownPromise
+    ├── KeyConflict                    the same idempotency key with a different input
+    ├── CallFailed                     what a body sees when a call did not succeed
+    │   ├── StepFailed                 the step raised, after its retries
+    │   │   └── StepTimedOut           the step's own timeout passed
+    │   ├── ChildFailed                the awaited run failed
+    │   │   └── ChildCancelled         the awaited run was cancelled
+    │   ├── PromiseFailed              somebody failed the promise, or its value has the wrong type
+    │   ├── OutcomeUnknown             an ``at_most_once`` effect began and nobody knows how it ended
+    │   └── CallRefused                a run that is being cancelled may not begin this
+    ├── RunEnded                       what ``Run.result`` raises
+    │   ├── RunFailed
+    │   ├── RunCancelled
+    │   └── RunBlocked                 the run waits for a person to mend its code (see its message)
+    └── StoreError
+        ├── StoreUnusable              foreign, corrupt or newer file; wrong URL
+        ├── StoreBusy                  transient: try again (busy, deadlock, disk full)
+        ├── StoreRejected              poison: this change can never be applied
+        ├── CommitUnknown              the connection broke while committing
+        └── LeaseLost                  this worker is no longer an owner of runs
+"""
+
+from __future__ import annotations
+
+
+class HoldfastError(Exception):
+    """The root: catch it to catch everything that Holdfast itself raises."""
+
+
+class UsageError(HoldfastError):
+    """The code calls Holdfast in a way that cannot work; the message says which line to write."""
+
+
+class NotInRun(UsageError):
+    """A call was awaited outside a run. Start it: ``app.run(call)`` or ``await runtime.start(call)``."""
+
+
+class CallReused(UsageError):
+    """A call is consumed once. Make a new one: ``pay("c-1", 90)`` each time."""
+
+
+class EffectInBody(UsageError):
+    """Bodies do no I/O: their loop has no sockets, executors or DNS. Wrap it in ``ctx.step``."""
+
+
+class DuplicateName(UsageError):
+    """Two functions were registered under one name and version. Rename one or declare a new version."""
+
+
+class DuplicateKey(UsageError):
+    """Two items of a map, or two calls of a scope, have the same key. Keys tell them apart after a crash."""
+
+
+class BadOption(UsageError, ValueError):
+    """An option has a value that makes no sense; the message names it."""
+
+
+class NotStorable(HoldfastError, ValueError):
+    """A value does not survive being written and read; the message names the path inside it.
+
+    It is never retried: the same value would fail again.
+    """
+
+
+class TooLarge(NotStorable):
+    """A value exceeds the size limit. Put the bytes elsewhere and store a reference."""
+
+
+class NotFound(HoldfastError, LookupError):
+    """Nothing of that name is known here."""
+
+
+class UnknownRun(NotFound):
+    """No run has this id in this store."""
+
+
+class UnknownAgent(NotFound):
+    """No agent of this name (and version) is registered; the message lists those that are."""
+
+
+class KeyConflict(HoldfastError):
+    """This idempotency key already belongs to a run with a different input. Use another key."""
+
+
+class CallFailed(HoldfastError):
+    """A call did not succeed. ``type_name``, ``message`` and ``traceback_text`` say how; equal live and replayed."""
+
+    def __init__(self, key: str, type_name: str = "", message: str = "", traceback_text: str = "") -> None:
+        self.key = key
+        self.type_name = type_name
+        self.message = message
+        self.traceback_text = traceback_text
+        super().__init__(self._describe())
+
+    def _describe(self) -> str:
+        said = f"{self.type_name}: {self.message}" if self.type_name else self.message
+        return f"{self.key}: {said}"
+
+
+class StepFailed(CallFailed):
+    """A step raised and its retries, if any, are used up."""
+
+
+class StepTimedOut(StepFailed):
+    """A step's own timeout passed."""
+
+
+class ChildFailed(CallFailed):
+    """An awaited child run failed."""
+
+
+class ChildCancelled(ChildFailed):
+    """An awaited child run was cancelled."""
+
+
+class PromiseFailed(CallFailed):
+    """A promise was failed by whoever was to resolve it, or resolved with a value of another type."""
+
+
+class OutcomeUnknown(CallFailed):
+    """An ``at_most_once`` effect began and its worker died, was stopped or timed out. It is not tried again:
+    find out what happened outside, with the step's idempotency key, and go on from there."""
+
+
+class CallRefused(CallFailed):
+    """The run is being cancelled: steps may still clean up, but children and approvals do not begin."""
+
+
+class RunEnded(HoldfastError):
+    """A run ended without a result. ``run_id``, ``type_name``, ``message`` and ``traceback_text`` say how."""
+
+    def __init__(self, run_id: str, type_name: str = "", message: str = "", traceback_text: str = "") -> None:
+        self.run_id = run_id
+        self.type_name = type_name
+        self.message = message
+        self.traceback_text = traceback_text
+        said = f"{type_name}: {message}" if type_name else message
+        super().__init__(f"run {run_id}: {said}")
+
+
+class RunFailed(RunEnded):
+    """The run's body raised, or its timeout passed."""
+
+
+class RunCancelled(RunEnded):
+    """The run was cancelled."""
+
+
+class RunBlocked(RunEnded):
+    """The run waits for a person: its code no longer fits its journal, or it keeps killing its worker."""
+
+
+class StoreError(HoldfastError):
+    """The store could not do what was asked."""
+
+
+class StoreUnusable(StoreError):
+    """The store cannot be opened: not a Holdfast store, damaged, or written by a newer version."""
+
+
+class StoreBusy(StoreError):
+    """Transient: another process holds the store, or the disk is full. The same request may succeed later."""
+
+
+class StoreRejected(StoreError):
+    """This change can never be applied (a constraint or a size); trying again is of no use."""
+
+
+class CommitUnknown(StoreError):
+    """The connection broke during a commit: it may have been applied. Send the same batch again to find out."""
+
+
+class LeaseLost(StoreError):
+    """This worker's lease has ended: others may own its runs, so it must stop."""

@@ -1,0 +1,1 @@
+"""Frozen records that cross a wall between two layers."""

@@ -1,0 +1,1 @@
+"""Stores: where runs are kept. ``base`` is the contract; each database has one class of its own."""

@@ -1,0 +1,211 @@
+"""The contract of a store, by noun. The conformance suite (``tests/contract``) is its executable half.
+
+One lock, one counter: every interaction between runs goes through the run's row. Whoever has news for a run
+(:class:`~holdfast.records.journal.News`) raises ``wakes``, files the news under that number and turns ``waiting`` into
+``queued``, all in one transaction. Suspending is a compare-and-set on ``wakes``. So of two that race, the first under
+the lock wins and the other is told. A store that locks rows locks them in the order of their ids.
+
+Times are microseconds. Times of leases are the database's own; all others are given by the caller.
+
+All methods are safe to call from one event loop concurrently; they raise :class:`~holdfast.errors.StoreBusy` for what
+may pass, :class:`~holdfast.errors.StoreRejected` for what never will, :class:`~holdfast.errors.StoreUnusable` when the
+store cannot be used at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.records.delta import Delta, Verdict
+from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.run import Activation, NewRun, Run, Started, Status
+from holdfast.records.worker import Hosted, Worker
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFilter:
+    """Which runs :meth:`Runs.find` returns: all that match every field given, newest first."""
+
+    agent: str | None = None
+    statuses: tuple[Status, ...] = ()
+    parent: str | None = None  # children of this run
+    roots_only: bool = False
+    key: str | None = None
+    limit: int = 100
+    before: str | None = None  # the page after this run id (ids sort by creation)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A run that a worker now owns."""
+
+    run: Run
+    history: History
+
+
+class Runs(Protocol):
+    """Runs as rows: starting, finding, cancelling."""
+
+    async def start(self, new: Sequence[NewRun]) -> list[Started]:
+        """Insert runs, in one transaction, durable on return.
+
+        A run whose id, or whose (agent, key), exists already is left as it is and reported with
+        ``created=False`` and the existing run's id and digest.
+        """
+
+    async def get(self, run_id: str) -> Run | None:
+        """The run of this id."""
+
+    async def by_key(self, agent: str, key: str) -> Run | None:
+        """The run of this agent with this idempotency key."""
+
+    async def find(self, which: RunFilter) -> list[Run]:
+        """Runs that match, newest first. ``input`` and ``result`` may be large: keep ``limit`` modest."""
+
+    async def count(self) -> dict[Status, int]:
+        """How many runs there are in each status; statuses with none are left out."""
+
+    async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Entries of the present generation with ``seq > after``, by seq, those of finished branches included."""
+
+    async def activations(self, run_id: str) -> list[Activation]:
+        """The run's stays in memory, by epoch."""
+
+    async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
+        """Ask a run to cancel: sets ``cancel_at`` and ``cancel_reason`` and files news (op RUN).
+
+        A run that was never claimed has no body to clean up: it ends as ``cancelled`` at once, as if by
+        :class:`~holdfast.records.delta.Finish`. A blocked run has no code to clean up with: so does it, and its
+        children that are not detached are asked to cancel.
+        False if it has ended, is unknown, or was asked before.
+        """
+
+    async def resume(self, run_id: str) -> bool:
+        """Put a ``blocked`` run back to the queue and forget its lost activations. False if it was not blocked."""
+
+
+class Claims(Protocol):
+    """Runs as work."""
+
+    async def claim(self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int) -> list[Claimed]:
+        """Take up to ``limit`` runs of the hosted versions and become their owner.
+
+        Runs that are queued (and not held by their group); waiting with ``wake_at <= now``; or running under a worker
+        whose lease has expired or is gone: that worker's row is deleted and each of its runs has ``lost`` raised.
+        By priority (higher first), then by how long they have been ready.
+        Each has its ``epoch`` raised, its ``worker`` set, status ``running``, ``started_at`` set if it was not, and
+        an activation recorded with the build at the same index as its version in ``hosts``.
+        A run with ``lost >= 3`` is not claimed but set to ``blocked`` with ``codec.pack_failure("WorkerLost", …)`` as its error.
+
+        Raises:
+            LeaseLost: the worker's own lease has expired or is gone.
+        """
+
+    async def load(self, rid: int) -> History:
+        """The run's history again, as of now (an owner whose commit answered strangely re-reads it)."""
+
+    async def woken(self, worker_id: str) -> list[tuple[int, int]]:
+        """(rid, wakes) of the worker's running runs that have news their journal does not hold."""
+
+    async def news(self, rid: int, *, after: int) -> list[News]:
+        """News of a run with ``wake > after``, by wake."""
+
+    async def ended_children(self, rid: int, map: int) -> list[EndedChild]:
+        """Children of a group that have ended and have no item yet, in the order in which they ended."""
+
+    async def next_wake(self, hosts: Sequence[Hosted]) -> int | None:
+        """The earliest ``wake_at`` among waiting runs of the hosted versions."""
+
+    def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
+        """Values of items, in the order of ``ords``. Blocking and thread-safe: a lazy sequence calls it from the body."""
+
+
+class Commits(Protocol):
+    """The one way in which owners write."""
+
+    async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
+        """Apply a batch in one durable transaction, each delta whole or not at all.
+
+        A delta is refused when its run's epoch or owner differs or it is not running. ``number`` is one more than the
+        worker's last commit: the store moves the worker's counter by compare-and-set in the same transaction and keeps
+        the verdicts beside it, so a batch that is sent again under the same number is not applied again and answers the
+        same. A delta with entries or items resets the run's ``lost``.
+
+        The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the parent unless
+        detached, or counts in its group and releases the next held child; cancels children that have not ended and are
+        not detached); Block; Renew (deletes journal, items, groups, resolved promises; raises ``generation``; status
+        ``queued``); HandBack (status ``queued``).
+        Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.
+
+        Raises:
+            LeaseLost: the worker's row is gone.
+            StoreRejected: a delta can never be applied; nothing was. Send them one by one to find it.
+            StoreBusy: nothing was applied.
+            CommitUnknown: send the same batch under the same number again.
+        """
+
+
+class Promises(Protocol):
+    """Write-once values that runs wait for."""
+
+    async def schema(self, promise_id: str) -> bytes | None:
+        """The JSON Schema with which it was declared, None if it has not been declared yet."""
+
+    async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
+        """Resolve it, declared or not, and file news for its run.
+
+        False if it was resolved before, or its run has ended.
+
+        Raises:
+            UnknownRun: no run has the id before the first ``/`` of ``promise_id``.
+        """
+
+
+class LeaseKeeper(Protocol):
+    """Renews one worker's lease from a thread of its own, on a connection of its own."""
+
+    def renew(self) -> bool:
+        """Extend the lease. Blocking. False: it had expired or is gone, and the worker must stop."""
+
+    def close(self) -> None:
+        """Release the connection."""
+
+
+class Leases(Protocol):
+    """Workers' rights to execute runs."""
+
+    async def register(self, worker_id: str, *, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
+        """Insert the worker with a lease of ``ttl`` from now, its commit counter at 0."""
+
+    def keeper(self, worker_id: str, *, ttl: int) -> LeaseKeeper:
+        """What renews the lease."""
+
+    async def release(self, worker_id: str) -> None:
+        """Delete the worker and hand its runs back to the queue (``lost`` is not raised)."""
+
+    async def workers(self) -> list[Worker]:
+        """All workers whose lease has not expired."""
+
+
+class Watch(Protocol):
+    """Waits for change. Notifications may be lost: it also returns when polling finds something, or time is up."""
+
+    async def wait(self, timeout: float) -> None:
+        """Return soon after anything changed in the store, by whatever process, or after ``timeout`` seconds."""
+
+    def close(self) -> None:
+        """Stop watching; a pending ``wait`` returns."""
+
+
+class Store(Runs, Claims, Commits, Promises, Leases, Protocol):
+    """A database in which runs live."""
+
+    url: str
+
+    def watch(self) -> Watch:
+        """A new watch, which sees every change from now on."""
+
+    async def close(self) -> None:
+        """Release everything; idempotent."""
