@@ -73,6 +73,7 @@ class Delta:
     groups: tuple[Group, ...] = ()
     children: tuple[NewRun, ...] = ()
     cancels: tuple[str, ...] = ()  # ids of children to cancel
+    cancel_groups: tuple[int, ...] = ()  # maps whose children to cancel
     seen: int | None = None  # news up to this wake is in ``entries`` and ``items`` now
     progress: Progress | None = None
     end: End | None = None

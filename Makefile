@@ -1,0 +1,79 @@
+# The README's two commands are `make demo` and `make test`. Each makes its own virtual environment first:
+# nothing is needed but Python 3.11-3.13, make and a package index.
+#
+#   make demo [DATA=claims.csv]   settle claims while a worker is killed
+#   make test                     everything that CI checks
+#   make soak                     what is long or random, then the other Python versions
+#   make always-suspend           the suite with every run evicted at every wait (crash tests aside)
+#   make fmt | clean
+#
+# PYTHON=python3.12 chooses the interpreter, PYTEST_ARGS=... is passed to pytest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := src tests examples bench
+
+# a function of a version: the interpreter that runs it, from PATH or from pyenv, or nothing
+find_python = $(shell for python in python$(1) "$$(pyenv prefix $(1) 2>/dev/null)/bin/python"; do \
+	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
+SOAK_PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(call find_python,$(version)))
+
+.DEFAULT_GOAL := test
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+.PHONY: demo test lint types arrows suspended suite soak portable always-suspend fmt clean
+
+# -qq: pip's remarks about its own configuration are not ours to show; its errors are
+$(READY): pyproject.toml constraints.txt
+	@echo "Preparing $(VENV) with $(PYTHON): a minute, once"
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Holdfast runs on Python 3.11 to 3.13; choose one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+	@echo '*' > $(VENV)/.gitignore
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python -m examples.claims.demo $(if $(DATA),--data "$(DATA)")
+
+test: lint types arrows suspended suite
+
+lint: $(READY)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(READY)
+	$(BIN)/mypy
+
+arrows: $(READY)
+	$(BIN)/lint-imports --no-logo
+
+# runs under eviction at every wait; the rest of the suite does so in `make always-suspend`
+suspended: $(READY)
+	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest tests/kernel $(PYTEST_ARGS)
+
+suite: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+always-suspend: $(READY)
+	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest --ignore=tests/crash $(PYTEST_ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m pytest -m soak --timeout=3600 --hypothesis-profile=soak $(PYTEST_ARGS)
+	@set -e; own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	for python in $(SOAK_PYTHONS); do \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		if [ "$$version" != "$$own" ]; then $(MAKE) portable VENV=.venv-$$version PYTHON="$$python"; fi; \
+	done
+
+portable: $(READY)
+	$(BIN)/python -m pytest tests/unit tests/contract tests/kernel $(PYTEST_ARGS)
+
+fmt: $(READY)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean:
+	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find src tests examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,197 @@
+"""``make demo``: claims assessed by a worker that is killed in the middle, and by another that takes over.
+
+``python -m examples.claims.demo [--data FILE.csv | --claims N]``
+
+Exits with 0 if no recorded step was repeated, every step of every claim ran, and the report equals the one that plain
+code comes to without any interruption; else with 1. What it wrote is kept then, and its place is printed.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from examples.claims.agent import CONCURRENCY, PACE, app, process
+from examples.claims.analysis import assess
+from examples.claims.bar import Bar
+from examples.claims.generate import write_claims
+from examples.claims.ledger import Audit, Unit, audit, finished, read_ledger, recorded_units
+from examples.claims.model import Related
+from examples.claims.reader import ClaimsFileError
+from examples.claims.report import Report, Tally
+from examples.claims.show import show
+from examples.claims.survey import read_chunk, survey
+from examples.claims.workers import Worker, WorkerDied
+
+KILL_AT: Final = 0.4
+"""The share of claims after which the first worker is killed."""
+POLL: Final = 0.05
+"""Seconds between two looks at the run's progress."""
+
+PAUSES: Final = 12.0
+"""How many seconds all pauses together take, so that there is a middle in which to kill a worker."""
+
+
+class Stuck(RuntimeError):
+    """The run waits for somebody to look at it, so the demo cannot end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """Where the demo takes place."""
+
+    data: Path
+    store: str
+    ledger: Path
+    pace: float
+    claim_ids: list[str]
+    expected: Report  # what plain code comes to
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How it went."""
+
+    report: Report
+    seen: int  # claims that the progress had shown as done when the first worker was killed
+    recorded: set[Unit]  # at that moment
+    interrupted: bool
+    audit: Audit
+
+
+async def recorded_keys(run: Any) -> list[str]:
+    """The keys of everything that the run has recorded so far: steps, and items of its map."""
+    return list(await run.recorded())
+
+
+async def watch(run: Any, worker: Worker, bar: Bar, until: int | None = None) -> tuple[int, bool]:
+    """Show the run's progress until that many claims are done, or the run has ended.
+
+    Returns how many are done, and whether the run has ended. Raises ``Stuck`` if it needs a person itself.
+    """
+    while True:
+        info = await run.info()
+        done, note = (info.progress.done, info.progress.message) if info.progress else (0, "")
+        bar.show(done, f"worker {worker.name} (pid {worker.pid})", note)
+        if info.status in ("succeeded", "failed", "cancelled"):
+            return done, True
+        if info.status in ("blocked", "paused"):
+            raise Stuck(f"run {run.id} is {info.status}: see `holdfast runs show {run.id}`")
+        if until is not None and done >= until:
+            return done, False
+        worker.check()
+        await asyncio.sleep(POLL)
+
+
+async def play(setting: Setting, bar: Bar) -> Ending:
+    """Start a run, kill its worker in the middle, let another one finish it."""
+    async with app.connect(setting.store) as client:
+        run = await client.start(process(str(setting.data)), key="demo")
+        bar.say(f"run {run.id} is started: {len(setting.claim_ids)} claims from {setting.data.name}")
+        first = Worker("A", setting.store, setting.ledger, setting.pace)
+        try:
+            seen, ended = await watch(run, first, bar, until=max(int(len(setting.claim_ids) * KILL_AT), 1))
+        finally:
+            await first.kill()
+        # Nobody works on the run now, so what is recorded is exactly what had been when the worker was killed.
+        recorded = recorded_units(await recorded_keys(run), setting.claim_ids)
+        bar.say(f"worker A is killed (SIGKILL, pid {first.pid}): {finished(recorded)} claims were done")
+        second = Worker("B", setting.store, setting.ledger, setting.pace)
+        try:
+            await watch(run, second, bar)
+            report = await run.result()
+        finally:
+            await second.stop()
+    audited = audit(read_ledger(setting.ledger), recorded, setting.claim_ids)
+    return Ending(report=report, seen=seen, recorded=recorded, interrupted=not ended, audit=audited)
+
+
+def prepare(folder: Path, data: Path | None, count: int) -> Setting:
+    """Find or generate the claims, and work out without Holdfast what has to come out."""
+    if data is None:
+        data = folder / "claims.csv"
+        write_claims(data, count)
+    found = survey(data.resolve())
+    tally, ids = Tally(), list[str]()
+    for chunk in found.chunks:
+        for claim in read_chunk(found.path, found.columns, chunk):
+            tally.add(assess(claim, found.related.get(claim.id, Related())))
+            ids.append(claim.id)
+    return Setting(
+        data=Path(found.path),
+        store=f"sqlite:///{folder / 'claims.db'}",
+        ledger=folder / "ledger.txt",
+        pace=float(os.environ.get(PACE) or min(max(PAUSES * CONCURRENCY / max(len(ids), 1), 0.01), 0.3)),
+        claim_ids=ids,
+        expected=tally.report(),
+    )
+
+
+def verdict(setting: Setting, ending: Ending) -> list[str]:
+    """Say what went wrong; nothing if nothing did."""
+    wrong = []
+    if ending.audit.repeated:
+        wrong.append(f"recorded steps were repeated: {ending.audit.repeated[:5]}")
+    if finished(ending.recorded) < ending.seen:
+        wrong.append(f"{ending.seen} claims were shown as done, {finished(ending.recorded)} were recorded")
+    if ending.audit.missing:
+        wrong.append(f"steps never ran: {ending.audit.missing[:5]}")
+    if ending.report != setting.expected:
+        wrong.append("the report differs from the one of an undisturbed run")
+    return wrong
+
+
+def summary(setting: Setting, ending: Ending) -> str:
+    """What the kill cost, in numbers."""
+    lines = [
+        f"claims                              {len(setting.claim_ids):>8,}",
+        f"  done before the kill              {finished(ending.recorded):>8,}",
+        f"steps executed, by the ledger       {ending.audit.executed:>8,}",
+        f"  recorded before the kill          {len(ending.recorded):>8,}",
+        f"  of these repeated after it        {len(ending.audit.repeated):>8,}",
+        f"  in flight at the kill, run again  {len(ending.audit.in_flight):>8,}",
+    ]
+    if not ending.interrupted:
+        lines.append("The run had ended before the kill: too few claims, or too small a pause, to interrupt it.")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Play the demo; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m examples.claims.demo", description="Claims that survive a kill.")
+    parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None, help="a file of NFIP claims")
+    parser.add_argument("--claims", type=int, default=400, help="how many to generate without --data")
+    arguments = parser.parse_args()
+    console = Console()
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
+    try:
+        setting = prepare(folder, arguments.data, arguments.claims)
+        with Bar(console, len(setting.claim_ids)) as bar:
+            ending = asyncio.run(play(setting, bar))
+    except ClaimsFileError as error:
+        shutil.rmtree(folder)
+        return _fail(str(error))
+    except (WorkerDied, Stuck) as error:
+        return _fail(f"{error}\nkept for a look: {folder}")
+    show(ending.report, console)
+    console.print(summary(setting, ending), markup=False, highlight=False, soft_wrap=True)
+    if wrong := verdict(setting, ending):
+        return _fail("\n".join([*wrong, f"kept for a look: {folder}"]))
+    shutil.rmtree(folder)
+    return 0
+
+
+def _fail(text: str) -> int:
+    print(text, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

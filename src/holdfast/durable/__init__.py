@@ -1,0 +1,1 @@
+"""Pattern 1, checkpoint-and-resume: bodies, journals, replay, commits, workers."""

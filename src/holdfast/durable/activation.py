@@ -1,0 +1,440 @@
+"""An activation: one stay of a run in memory. It holds the pure core and does what the core asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast import codec
+from holdfast.clock import SECOND, Clock, Timer
+from holdfast.durable import asks, ending
+from holdfast.durable.asks import Ask, Chunk, Effect, ItemRef
+from holdfast.durable.catalog import Agent
+from holdfast.durable.committer import Committer
+from holdfast.durable.context import Context
+from holdfast.durable.core import Core, Identity
+from holdfast.durable.draft import Draft
+from holdfast.durable.effects import Effects, Ended, backoff
+from holdfast.durable.running import Running
+from holdfast.durable.wishes import write
+from holdfast.errors import HoldfastError, LeaseLost, StoreRejected
+from holdfast.records.delta import Block, End, Finish, Suspend, Verdict
+from holdfast.records.journal import Entry, News, Op
+from holdfast.records.run import Run
+from holdfast.settings import MAX_ENTRIES, WARN_ENTRIES, Settings
+from holdfast.store.base import Claimed, Store
+
+logger = logging.getLogger("holdfast.run")
+
+_DRAFT_BYTES = 4 * 2**20
+_DRAFT_WRITES = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """What the activations of a worker share."""
+
+    store: Store
+    committer: Committer
+    effects: Effects
+    clock: Clock
+    settings: Settings
+    may_begin: Callable[[], bool]  # whether the lease allows effects to begin
+    pressed: Callable[[], bool]  # whether other runs wait for a place in memory
+    busy_with: Callable[[Run | None], None]  # told which body the loop is running
+    gone: Callable[[Activation, End | None], None]  # told once, when one has left memory
+    lost: Callable[[], None]  # told when the lease turns out to have ended
+
+
+class Activation:
+    """Drives one run from its claim until it leaves memory.
+
+    One thing is in flight at a time, a commit or a read; what becomes ready meanwhile shares the next delta.
+    """
+
+    def __init__(self, claimed: Claimed, agent: Agent[Any, Any], services: Services) -> None:
+        run = self.run = claimed.run
+        self.retired = False
+        self._agent = agent
+        self._services = services
+        self._clock = services.clock
+        self._history = claimed.history
+        self._log = {"run": run.id, "agent": run.agent, "version": run.version}
+        prefix = f"{run.id}.{run.generation}" if run.generation else run.id
+        self._running = Running(services.effects, services.clock, prefix, self._effects_ended, self._log)
+        self._last_seq = _last_seq(claimed)
+        self._news: deque[News] = deque(claimed.history.news)
+        self._read = max([run.seen, *(news.wake for news in self._news)])  # news up to here has been read
+        self._wakes = run.wakes  # news up to here exists
+        self._groups_moved: set[int] = set(claimed.history.groups)
+        self._asks: deque[Callable[[Draft], None]] = deque()  # writes that effects of the same drain wait for
+        self._results: deque[Callable[[Draft], None]] = deque()
+        self._to_start: list[Effect | Chunk] = []
+        self._end: End | None = None
+        self._in_flight = False
+        self._alarm: tuple[int, Timer] | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._progress = run.progress
+        self._restless_since: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.core: Core | None = None
+
+    @property
+    def quiescent(self) -> bool:
+        """Whether only the outside can move this run."""
+        return not (self._in_flight or self._asks or self._results or self._news or self._to_start or self._running.busy)
+
+    def start(self) -> None:
+        """Replay the journal and go on."""
+        run = self.run
+        if run.entries > WARN_ENTRIES:
+            self.say(logging.WARNING, f"the journal has {run.entries:,} entries; at {MAX_ENTRIES:,} the run stops: use ctx.continue_as")
+        try:
+            if run.entries > MAX_ENTRIES:
+                raise HoldfastError(f"the journal has {run.entries:,} entries, above the limit of {MAX_ENTRIES:,}: use ctx.continue_as")
+            args, kwargs = codec.unpack_arguments(self._agent.fn, codec.unpack(run.input), skip=1)
+        except HoldfastError as error:
+            self._stop_with(Block(why=codec.failure_of(error).pack()))
+            return
+        self.core = Core(
+            Identity(run_id=run.id, root=run.root, generation=run.generation, started_at=run.started_at or run.created_at), self._history,
+            lambda scope: self._agent.fn(Context(scope.core, self._services.effects.deps), *args, **kwargs),
+            self._agent.fn.__qualname__, lambda map_hash, ords: self._services.store.item_values(run.rid, map_hash, ords),
+        )  # fmt: skip
+        self._pump()
+
+    def wake(self, wakes: int) -> None:
+        """There is news up to this number."""
+        self._wakes = max(self._wakes, wakes)
+        self._flush()
+
+    def leave_early(self) -> None:
+        """Others want the place: suspend now if quiescent, without lingering."""
+        if self._linger is not None:
+            self._suspend_if_quiet()
+
+    def retire(self, end: End | None = None) -> None:
+        """Leave memory. From here on nothing that the body or its effects do has any effect on the run."""
+        if self.retired:
+            return
+        self.retired = True
+        self._cancel_alarms()
+        self._running.cancel_all()
+        if self.core is not None and not self.core.retire():
+            self.say(logging.WARNING, "its body swallows CancelledError over and over; some of its tasks were left behind")
+        self._services.gone(self, end)
+
+    def say(self, level: int, message: str) -> None:
+        """Log about this run."""
+        logger.log(level, "run %s (%s): %s", self.run.id, self.run.agent, message, extra={"holdfast": self._log})
+
+    # -- the body
+
+    def _pump(self) -> None:
+        """Let the body run until it rests, a bounded number of callbacks per turn; then do what it asked for."""
+        if self.retired or self.core is None or self._end is not None:
+            return
+        self._services.busy_with(self.run)
+        try:
+            rested = self.core.advance(self._services.settings.turn)
+        finally:
+            self._services.busy_with(None)
+        if not rested:
+            self._not_rested()
+            return
+        self._restless_since = None
+        self._take()
+        if self.core.blocked or self.core.continuing or self.core.finished:
+            self._body_ended()
+        self._flush()
+
+    def _not_rested(self) -> None:
+        now = self._clock.now()
+        if self._restless_since is None:
+            self._restless_since = now
+        elif now - self._restless_since > self._services.settings.silent * SECOND:
+            message = "the body has not come to rest for minutes: it spins on callbacks without waiting for anything"
+            self._stop_with(Block(why=codec.pack_failure("Spinning", message)))
+            return
+        asyncio.get_running_loop().call_soon(self._pump)
+
+    def _take(self) -> None:
+        assert self.core is not None, "a pumped activation has a core"
+        for ask in self.core.take():
+            self._perform(ask)
+        if self.core.progress is not None and self.core.progress != self._progress:
+            progress = self._progress = self.core.progress
+            self._results.append(lambda draft: setattr(draft, "progress", progress))
+
+    def _perform(self, ask: Ask) -> None:
+        match ask:
+            case asks.Effect() | asks.Chunk():
+                if isinstance(ask, asks.Effect) and ask.call.options.effect == "at_most_once" and not ask.begun:
+                    self._asks.append(lambda draft: write(draft, self.run, ask))
+                self._to_start.append(ask)
+            case asks.Abandon():
+                self._running.abandon(ask.key)
+            case asks.BranchEnded():
+                self._results.append(lambda draft: draft.item(ask.item, ok=ask.ok, value=ask.value))
+            case _:
+                self._asks.append(lambda draft: write(draft, self.run, ask))
+
+    def _body_ended(self) -> None:
+        assert self.core is not None, "a pumped activation has a core"
+        if self.core.finished and not self.core.blocked:
+            self.core.end_check()
+        self._to_start.clear()
+        self._results.clear()
+        self._news.clear()
+        returns = codec.hints_of(self._agent.fn).returns
+        self._stop_with(ending.end_of(self.core, returns, self._clock.now()))
+
+    def _stop_with(self, end: End) -> None:
+        """Write what is still to be written, then the end."""
+        self._end = end
+        self._running.cancel_all()
+        if isinstance(end, Block):
+            self._asks.clear()
+            self.say(logging.ERROR, f"blocked: {codec.Failed.unpack(end.why).message}")
+        self._flush()
+
+    # -- effects
+
+    def _effects_ended(self, ended: Sequence[tuple[Effect, Ended]]) -> None:
+        for effect, outcome in ended:
+            self._results.append(lambda draft, e=effect, o=outcome: self._record(draft, e, o))  # type: ignore[misc]  # mypy cannot type a lambda with defaults
+        self._flush()
+
+    def _record(self, draft: Draft, effect: Effect, ended: Ended) -> None:
+        failures = len(effect.failures) + 1
+        if ended.retry and failures <= effect.call.options.retries:
+            attempt = draft.attempt(effect, failures, ended.value, draft.at + backoff(effect.call.options, failures))
+            self._running.park(effect, attempt)
+        else:
+            draft.outcome(effect, ok=ended.ok, value=ended.value)
+
+    def _start_waiting(self) -> None:
+        works, self._to_start = self._to_start, []
+        self._start_effects(works)
+
+    def _start_effects(self, works: Sequence[Effect | Chunk]) -> None:
+        if works and not self._services.may_begin():
+            self._services.lost()
+            return
+        for work in works:
+            self._running.begin(work)
+
+    # -- writing
+
+    def _flush(self) -> None:
+        """Commit what is ready; else read news; else start what may start; else rest."""
+        if self.retired or self._in_flight or (self._restless_since is not None and self._end is None):
+            return
+        if not self._asks:
+            self._start_waiting()
+        draft = self._compose()
+        if draft:
+            self._in_flight = True
+            self._task = asyncio.get_running_loop().create_task(self._commit(draft), name=f"holdfast-commit {self.run.id}")
+        elif self._end is None and (self._wakes > self._read or self._groups_moved):
+            self._in_flight = True
+            self._task = asyncio.get_running_loop().create_task(self._read_news(), name=f"holdfast-news {self.run.id}")
+        else:
+            self._rest()
+
+    def _compose(self) -> Draft:
+        draft = Draft(self._last_seq, max(self._clock.now(), self.core.now if self.core else 0))
+        for queue in (self._asks, self._results):
+            while queue and len(draft) < _DRAFT_WRITES and draft.bytes < _DRAFT_BYTES:
+                queue.popleft()(draft)
+        if self._end is not None:
+            draft.end = None if self._asks else self._end
+            return draft
+        self._add_news(draft)
+        self._add_time(draft)
+        return draft
+
+    def _add_news(self, draft: Draft) -> None:
+        while self._news:
+            news = self._news.popleft()
+            draft.seen = news.wake
+            if news.op is Op.RUN:
+                self._add_cancel(draft, timed_out=False, reason=self._cancel_reason(news))
+            elif news.op is Op.MAP:
+                self._groups_moved.add(codec.hash64(news.key))
+            else:
+                draft.news(news)
+
+    def _add_time(self, draft: Draft) -> None:
+        """What the clock has made due: timers, the run's own deadline."""
+        if self.core is None:
+            return
+        if due := self.core.timers.due(draft.at):
+            draft.fired(due)
+        deadline = self.run.deadline_at
+        if deadline is not None and deadline <= draft.at:
+            self._add_cancel(draft, timed_out=True, reason=f"the run's timeout of {(deadline - self.run.created_at) / SECOND:g} s passed")
+
+    def _add_cancel(self, draft: Draft, *, timed_out: bool, reason: str) -> None:
+        if self.core is not None and self.core.cancelling is None and not draft.cancels_run:
+            draft.cancel(timed_out=timed_out, reason=reason)
+
+    @staticmethod
+    def _cancel_reason(news: News) -> str:
+        return codec.Failed.unpack(news.value).message if news.value else ""
+
+    async def _commit(self, draft: Draft) -> None:
+        starting, self._to_start = ([], self._to_start) if self._asks else (self._to_start, [])
+        try:
+            verdict = await self._services.committer.submit(draft.delta(self.run.rid, self.run.epoch))
+        except LeaseLost:
+            self.retire()
+            self._services.lost()
+            return
+        except StoreRejected as error:
+            self._reject(draft, error)
+            return
+        finally:
+            self._in_flight = False
+        if self.retired:
+            return
+        if verdict is Verdict.REFUSED:
+            self.say(logging.WARNING, "another worker owns it now; this one stops working on it")
+            self.retire()
+        elif draft.end is not None and verdict is Verdict.APPLIED:
+            self.retire(draft.end)
+        else:
+            self._committed(draft, starting)
+
+    def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
+        self._last_seq = draft.last_seq
+        if isinstance(draft.end, Suspend):  # news came while it was suspending
+            self._wakes = self._read + 1
+        if self.core is not None:
+            for entry in draft.entries:
+                self.core.recorded.note(entry)
+            self._groups_moved.update(group.map for group in draft.groups)
+            self.core.push(draft.deliveries())
+        self._start_effects(starting)
+        if draft.deliveries():
+            self._pump()
+        else:
+            self._flush()
+
+    def _reject(self, draft: Draft, error: StoreRejected) -> None:
+        """What the run wrote can never be stored: only this run fails."""
+        if isinstance(draft.end, Finish):
+            self.say(logging.CRITICAL, f"its end cannot be stored: {error}")
+            self.retire()
+            return
+        self._asks.clear()
+        self._results.clear()
+        self._stop_with(ending.failed("StoreRejected", str(error), self._clock.now()))
+
+    # -- reading
+
+    async def _read_news(self) -> None:
+        run, store = self.run, self._services.store
+        moved, self._groups_moved = self._groups_moved, set()
+        try:
+            for map_hash in moved:
+                for child in await store.ended_children(run.rid, map_hash):
+                    ref = ItemRef(map=map_hash, ord=child.ord, branch=child.branch, within=self._within(map_hash))
+                    self._results.append(lambda draft, r=ref, ok=child.ok: draft.item(r, ok=ok, value=None))  # type: ignore[misc]  # as above
+            if self._wakes > self._read:
+                news = await store.news(run.rid, after=self._read)
+                self._news.extend(news)
+                self._read = self._wakes = max([self._read, *(one.wake for one in news)])
+        except HoldfastError as error:
+            self.say(logging.WARNING, f"news could not be read ({error}); trying again")
+            self._groups_moved |= moved
+            await asyncio.sleep(0.2)
+        finally:
+            self._in_flight = False
+        self._flush()
+
+    def _within(self, map_hash: int) -> int | None:
+        run = self.core.maps.get(map_hash) if self.core else None
+        return run.scope.branch if run else None
+
+    # -- resting
+
+    def _rest(self) -> None:
+        if self.retired or self.core is None or self._end is not None:
+            return
+        self._running.begin_due()
+        wake_at = self._next_wake()
+        self._set_alarm(wake_at)
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        if not self.quiescent or self._restless_since is not None:
+            return
+        settings = self._services.settings
+        linger = settings.linger + settings.linger_per_entry * self._last_seq if settings.linger else 0.0
+        if wake_at is not None and wake_at - self._clock.now() <= linger * SECOND:
+            return
+        if linger and not self._services.pressed():
+            self._linger = asyncio.get_running_loop().call_later(linger, self._suspend_if_quiet)
+        else:
+            self._suspend_if_quiet()
+
+    def _suspend_if_quiet(self) -> None:
+        self._linger = None
+        if self.retired or not self.quiescent or self._end is not None or self._wakes > self._read:
+            return
+        draft = Draft(self._last_seq, self._clock.now())
+        draft.end = Suspend(wakes=self._read, wake_at=self._next_wake())
+        self._in_flight = True
+        self._task = asyncio.get_running_loop().create_task(self._commit(draft), name=f"holdfast-suspend {self.run.id}")
+
+    def _next_wake(self) -> int | None:
+        assert self.core is not None, "asked of a replayed activation"
+        times = [self.core.timers.next_deadline(), self._running.next_retry()]
+        if self.core.cancelling is not None:
+            times.append(self._grace_ends())
+        else:
+            times.append(self.run.deadline_at)
+        return min((when for when in times if when is not None), default=None)
+
+    def _grace_ends(self) -> int:
+        assert self.core is not None and self.core.cancelling is not None, "asked of a cancelled run"
+        return self.core.cancelling.at + int(self._services.settings.grace * SECOND)
+
+    def _set_alarm(self, when: int | None) -> None:
+        if self._alarm is not None:
+            if self._alarm[0] == when:
+                return
+            self._alarm[1].cancel()
+            self._alarm = None
+        if when is not None:
+            self._alarm = (when, self._clock.call_at(when, self._alarmed))
+
+    def _alarmed(self) -> None:
+        self._alarm = None
+        if self.retired or self.core is None:
+            return
+        if self.core.cancelling is not None and self._clock.now() >= self._grace_ends() and self._end is None:
+            self.say(logging.WARNING, "its time to clean up is over")
+            self._results.clear()
+            self._stop_with(ending.cancelled(self.core.cancelling, self._clock.now()))
+        else:
+            self._flush()
+
+    def _cancel_alarms(self) -> None:
+        if self._alarm is not None:
+            self._alarm[1].cancel()
+        if self._linger is not None:
+            self._linger.cancel()
+        self._alarm = self._linger = None
+
+
+def _last_seq(claimed: Claimed) -> int:
+    """The highest number given so far: entries and items count together."""
+    entries: Sequence[Entry] = claimed.history.entries
+    last = entries[-1].seq if entries else 0
+    return max([last, *(index.seqs[-1] for index in claimed.history.maps.values() if len(index.seqs))])

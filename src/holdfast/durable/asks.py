@@ -1,0 +1,147 @@
+"""What a body asks of the outside: the commands that the pure core hands to the activation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.durable.calls import Call
+from holdfast.records.journal import Entry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemRef:
+    """Which item of which map: its outcome is an item's row, not a journal entry."""
+
+    map: int
+    ord: int
+    branch: int
+    within: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Effect:
+    """Run a step or a tool."""
+
+    key: str
+    branch: int | None
+    call: Call[Any]
+    fingerprint: bytes
+    note: bytes
+    failures: Sequence[Entry] = ()  # its failed attempts so far
+    begun: bool = False  # at_most_once: its intent is recorded, so it may have happened
+    item: ItemRef | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Chunk:
+    """Run a step for each of several items of a map, and record them together."""
+
+    key: str
+    effects: Sequence[Effect]
+    concurrency: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Child:
+    """Start a child run."""
+
+    key: str
+    branch: int | None
+    call: Call[Any]
+    arguments: bytes
+    fingerprint: bytes
+    detached: bool = False
+    item: ItemRef | None = None
+    limit: int = 0  # of its group: later items wait
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Declare:
+    """Declare a promise."""
+
+    key: str
+    branch: int | None
+    name: str
+    schema: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class OpenGroup:
+    """Begin the group of a map over an agent."""
+
+    key: str
+    branch: int | None
+    map: int
+    limit: int
+    every: bool
+    first_failure: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CloseGroup:
+    """Say that a group has all its members."""
+
+    key: str
+    map: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Mark:
+    """Remember what ``ctx.changed`` answered."""
+
+    key: str
+    branch: int | None
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CancelChild:
+    """Cancel a child that nobody waits for any more."""
+
+    key: str  # of the child's call
+    branch: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CancelGroup:
+    """Cancel the children of a map that has failed or was left."""
+
+    key: str
+    map: int
+    branch: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Abandon:
+    """Stop an effect whose result nobody waits for any more."""
+
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class BranchEnded:
+    """A branch of a map returned or raised: its outcome is to be recorded."""
+
+    item: ItemRef
+    ok: bool
+    value: bytes
+
+
+Ask = Effect | Chunk | Child | Declare | OpenGroup | CloseGroup | Mark | CancelChild | CancelGroup | Abandon | BranchEnded
+
+
+@dataclass(slots=True)
+class Blocked:
+    """Why the code does not fit the journal: what a person needs in order to mend it."""
+
+    key: str
+    recorded: str
+    asked: str
+    advice: str = field(default="Put the code back, or say ctx.changed(…) where it is meant; then resume the run.")
+
+    @property
+    def message(self) -> str:
+        return f"at {self.key}: the journal has {self.recorded}; the code now asks for {self.asked}. {self.advice}"

@@ -1,0 +1,249 @@
+"""Calls: frozen, typed requests. Making one does nothing; awaiting it does it, once and for all."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from holdfast import codec
+from holdfast.clock import SECOND, Duration, micros
+from holdfast.durable.scope import Scope, current_scope, scope_or_none
+from holdfast.errors import BadOption, CallReused
+from holdfast.records.journal import Op
+
+R_co = TypeVar("R_co", covariant=True)
+Effect = Literal["at_least_once", "at_most_once"]
+EFFECTS = ("at_least_once", "at_most_once")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How a call is carried out; set by :meth:`Call.using` or by a tool's decorator."""
+
+    key: str | None = None
+    timeout: int | None = None  # microseconds
+    retries: int = 0
+    backoff: int = SECOND  # before the first retry; doubles with each
+    retry_on: tuple[type[Exception], ...] = (Exception,)
+    raises: tuple[type[Exception], ...] = ()
+    returns: Any = None
+    version: str | None = None
+    effect: Effect = "at_least_once"
+
+    def changed(self, **changes: Any) -> Options:
+        """A copy with every change that is not None, checked.
+
+        Raises:
+            BadOption: a value makes no sense.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        for name in ("timeout", "backoff"):
+            if name in given:
+                given[name] = micros(given[name])
+        for name in ("raises", "retry_on"):
+            if name in given:
+                given[name] = tuple(given[name])
+        options = replace(self, **given)
+        options._check()
+        return options
+
+    def _check(self) -> None:
+        if self.effect not in EFFECTS:
+            raise BadOption(f"effect={self.effect!r}: choose one of {', '.join(EFFECTS)}")
+        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
+            raise BadOption(f"retries={self.retries!r}: a number of further attempts, 0 or more")
+        if self.timeout == 0:
+            raise BadOption("timeout is zero: nothing can finish in no time")
+        if self.effect == "at_most_once" and self.retries:
+            raise BadOption("effect='at_most_once' and retries contradict each other: a retry is a second time")
+        for cls in (*self.raises, *self.retry_on):
+            if not (isinstance(cls, type) and issubclass(cls, Exception)):
+                raise BadOption(f"{cls!r} is not an exception class")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """What a call calls."""
+
+    op: Op
+    name: str
+    fn: Callable[..., Any]
+    injected: int = 0  # how many leading parameters the runtime supplies (a context)
+    guarded: bool = False  # stored whole, and strict about its place in the code
+    version: str = ""
+    defaults: Options = field(default_factory=Options)
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """The name under which a function's calls are counted: its qualified name without ``<locals>``.
+
+    Empty for lambdas and nameless callables, whose calls need ``.using(key=…)``.
+    """
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    qualified = getattr(fn, "__qualname__", "")
+    if not isinstance(qualified, str) or "<lambda>" in qualified:
+        return ""
+    return qualified.replace("<locals>.", "").replace("/", ".").replace("#", ".")
+
+
+class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
+    """A request to run a step, a tool or a child; await it inside a run.
+
+    Equality is identity. A call is consumed once: awaited, started or mapped; a second use raises
+    :class:`~holdfast.errors.CallReused`. :meth:`using` moves it: it returns the call to use from then on.
+    """
+
+    __slots__ = ("__weakref__", "_driver", "_gone", "args", "key", "kwargs", "options", "scope", "target", "where")
+
+    def __init__(self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], *, depth: int = 2) -> None:
+        self.target = target
+        self.args = args
+        self.kwargs = kwargs
+        self.options = target.defaults
+        self.scope: Scope | None = scope_or_none()
+        self.key = self.scope.next_key(target.name) if self.scope and target.name else ""
+        frame = sys._getframe(depth)
+        self.where = (frame.f_code.co_filename, frame.f_lineno)
+        self._gone = ""  # how it was consumed
+        self._driver: Generator[Any, Any, R_co] | None = None
+        self._watch()
+
+    def using(
+        self,
+        *,
+        key: str | None = None,
+        timeout: Duration | None = None,
+        retries: int | None = None,
+        backoff: Duration | None = None,
+        retry_on: Iterable[type[Exception]] | None = None,
+        raises: Iterable[type[Exception]] | None = None,
+        returns: type[Any] | None = None,
+        version: str | None = None,
+        effect: Effect | None = None,
+    ) -> Self:
+        """The same call with other options; the original is spent.
+
+        Args:
+            key: what tells this call from others of its name, instead of a running number. Write one in loops over
+                data, so that a changed order finds the right record.
+            timeout: of each attempt of a step, or of a whole child run.
+            retries: further attempts after a failure (default 0).
+            backoff: wait before the first retry (default 1 s); doubles each time, with jitter, up to an hour.
+            retry_on: which exceptions are retried (default: every ``Exception``).
+            raises: exceptions that the body sees as themselves, rather than as ``StepFailed``.
+            returns: the result's type, for functions without an annotation.
+            version: of an agent, instead of the one in this process.
+            effect: ``"at_most_once"`` is never tried a second time, not even after a crash.
+
+        Raises:
+            BadOption: a value makes no sense.
+            CallReused: the call was used already.
+
+        Example:
+            >>> async def body(ctx):
+            ...     return await ctx.step(fetch, "https://…").using(timeout="30s", retries=3)
+        """
+        options = self.options.changed(
+            key=key, timeout=timeout, retries=retries, backoff=backoff, retry_on=retry_on, raises=raises,
+            returns=returns, version=version, effect=effect,
+        )  # fmt: skip
+        self.spend("moved by .using()")
+        moved: Self = object.__new__(type(self))
+        moved.target, moved.args, moved.kwargs, moved.options = self.target, self.args, self.kwargs, options
+        moved.scope, moved.key, moved.where = self.scope, self.key, self.where
+        moved._gone, moved._driver = "", None
+        if key is not None and moved.scope is not None:
+            moved.key = moved.scope.named_key(self.target.name or "call", key, self.key)
+        moved._watch()
+        return moved
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        return self._drive()
+
+    def send(self, value: Any, /) -> Any:
+        if self._driver is None:
+            self._driver = self._drive()
+        return self._driver.send(value)
+
+    def throw(self, *args: Any) -> Any:
+        if self._driver is None:  # a task that was cancelled before it began
+            self.spend("cancelled")
+            self._driver = self._drive()
+        return self._driver.throw(*args)
+
+    def close(self) -> None:
+        if self._driver is None:
+            self._gone = self._gone or "closed"
+            self._forget()
+        else:
+            self._driver.close()
+
+    def __repr__(self) -> str:
+        shown = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        return f"{self.target.name or 'call'}({', '.join(shown)})"
+
+    # -- for the runtime
+
+    @property
+    def version(self) -> str:
+        """The version of the agent to run."""
+        return self.options.version or self.target.version
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it is strict about its place in the code (DESIGN §3.2)."""
+        return self.target.guarded or self.options.effect == "at_most_once"
+
+    @property
+    def returns(self) -> Any:
+        """The type of its result."""
+        return self.options.returns if self.options.returns is not None else codec.hints_of(self.target.fn).returns
+
+    def packed_arguments(self) -> bytes:
+        """Its arguments, whole."""
+        return codec.pack_arguments(self.target.fn, self.args, self.kwargs, skip=self.target.injected)
+
+    def spend(self, how: str) -> None:
+        """Consume it.
+
+        Raises:
+            CallReused: it was consumed before.
+        """
+        if self._gone:
+            file, line = self.where
+            raise CallReused(f"{self!r}, made at {file}:{line}, was {self._gone} already: a call is used once, make a new one")
+        self._gone = how
+        self._forget()
+
+    def place(self, scope: Scope) -> str:
+        """Its key in a run: the one it took when it was made there, else one it takes now.
+
+        Raises:
+            BadOption: its function has no name and the call no key of its own.
+        """
+        if self.scope is not scope or not self.key:
+            if not self.target.name and self.options.key is None:
+                raise BadOption(f"{self.target.fn!r} has no name to find its record by: add .using(key=…)")
+            self.scope = scope
+            name = self.target.name or "call"
+            own = self.options.key
+            self.key = scope.next_key(name) if own is None else scope.named_key(name, own, "")
+        return self.key
+
+    def _drive(self) -> Generator[Any, Any, R_co]:
+        scope = current_scope(f"{self!r} was awaited")
+        if not self._gone == "cancelled":
+            self.spend("awaited")
+        return (yield from scope.core.call(scope, self).__await__())
+
+    def _watch(self) -> None:
+        if self.scope is not None:
+            self.scope.left_over[id(self)] = self
+
+    def _forget(self) -> None:
+        if self.scope is not None:
+            self.scope.left_over.pop(id(self), None)

@@ -1,0 +1,143 @@
+"""A delta in the making: gives entries and items their numbers and times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from holdfast import codec
+from holdfast.durable.asks import Child, Effect, ItemRef
+from holdfast.durable.feed import DELIVERED, Delivery
+from holdfast.records.delta import Delta, End, NewPromise
+from holdfast.records.journal import Entry, Group, Item, Kind, News, Op
+from holdfast.records.run import NewRun, Progress
+
+
+class Draft:
+    """Collects what a run is about to write.
+
+    Args:
+        last_seq: the number of the last entry or item that the run has written.
+        at: the time of what is added.
+    """
+
+    def __init__(self, last_seq: int, at: int) -> None:
+        self.last_seq = last_seq
+        self.at = at
+        self.entries: list[Entry] = []
+        self.items: list[Item] = []
+        self.promises: list[NewPromise] = []
+        self.groups: list[Group] = []
+        self.children: list[NewRun] = []
+        self.cancels: list[str] = []
+        self.cancel_groups: list[int] = []
+        self.seen: int | None = None
+        self.progress: Progress | None = None
+        self.end: End | None = None
+        self.bytes = 0  # about how much it holds
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.entries or self.items or self.promises or self.groups or self.children or self.cancels or self.cancel_groups
+            or self.seen is not None or self.progress is not None or self.end is not None
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.entries) + len(self.items) + len(self.children)
+
+    @property
+    def cancels_run(self) -> bool:
+        """Whether it holds the run's cancellation."""
+        return any(entry.kind is Kind.CANCEL for entry in self.entries)
+
+    def entry(
+        self, kind: Kind, op: Op, key: str, *, branch: int | None = None, ok: bool = True, guarded: bool = False,
+        fingerprint: bytes = b"", value: bytes = b"", note: bytes = b"",
+    ) -> Entry:  # fmt: skip
+        """Add an entry."""
+        entry = Entry(
+            seq=self._next(), kind=kind, op=op, key=key, at=self.at, ok=ok, guarded=guarded, fingerprint=fingerprint,
+            value=value, note=note, branch=branch,
+        )  # fmt: skip
+        self.entries.append(entry)
+        self.bytes += len(value) + len(note)
+        return entry
+
+    def intent(self, op: Op, key: str, *, branch: int | None, fingerprint: bytes = b"", note: bytes = b"", guarded: bool = False) -> Entry:
+        """Add an intent."""
+        packed = codec.pack(note) if note else b""
+        return self.entry(Kind.INTENT, op, key, branch=branch, fingerprint=fingerprint, note=packed, guarded=guarded)
+
+    def outcome(self, effect: Effect, *, ok: bool, value: bytes) -> None:
+        """Add the outcome of an effect: an entry, or an item's row."""
+        if effect.item is not None:
+            self.item(effect.item, ok=ok, value=value)
+            return
+        self.entry(
+            Kind.OUTCOME, effect.call.target.op, effect.key, branch=effect.branch, ok=ok, guarded=effect.call.guarded,
+            fingerprint=effect.fingerprint, value=value, note=codec.pack(effect.note),
+        )  # fmt: skip
+
+    def attempt(self, effect: Effect, number: int, error: bytes, not_before: int) -> Entry:
+        """Add a failed attempt; ``not_before`` is when the next may begin."""
+        head = json.dumps({"attempt": number, "not_before": not_before}).encode()
+        return self.entry(
+            Kind.ATTEMPT, effect.call.target.op, effect.key, branch=effect.branch, ok=False, fingerprint=effect.fingerprint,
+            value=error, note=codec.pack(head), guarded=effect.call.guarded,
+        )  # fmt: skip
+
+    def item(self, ref: ItemRef, *, ok: bool, value: bytes | None) -> None:
+        """Add the outcome of a map's item."""
+        self.bytes += len(value or b"")
+        self.items.append(
+            Item(map=ref.map, ord=ref.ord, branch=ref.branch, seq=self._next(), at=self.at, ok=ok, value=value, within=ref.within)
+        )
+
+    def fired(self, keys: Sequence[str]) -> None:
+        """Add the timers that are due, packed in one entry."""
+        self.entry(Kind.FIRED, Op.TIMER, "~fired", value=json.dumps(keys).encode())
+
+    def cancel(self, *, timed_out: bool, reason: str) -> None:
+        """Add a cancellation."""
+        self.entry(Kind.CANCEL, Op.RUN, "~cancel", value=json.dumps({"timed_out": timed_out, "reason": reason}).encode())
+
+    def news(self, news: News) -> None:
+        """Add what somebody else has told the run: the outcome of a child or a promise."""
+        self.entry(Kind.OUTCOME, news.op, news.key, ok=news.ok, value=news.value)
+
+    def child(self, ask: Child, run: NewRun) -> Entry | None:
+        """Add a child; its intent too, unless its group stands for it."""
+        self.children.append(run)
+        self.bytes += len(run.input)
+        if ask.item is not None:
+            return None
+        return self.intent(Op.CHILD, ask.key, branch=ask.branch, fingerprint=ask.fingerprint, note=ask.arguments, guarded=True)
+
+    def deliveries(self) -> list[Delivery]:
+        """What is to be delivered once it is durable, by number."""
+        delivered: list[Delivery] = [entry for entry in self.entries if entry.kind in DELIVERED]
+        return sorted((*delivered, *self.items), key=lambda delivery: delivery.seq)
+
+    def delta(self, rid: int, epoch: int) -> Delta:
+        """The finished delta."""
+        return Delta(
+            rid=rid, epoch=epoch, entries=tuple(self.entries), items=tuple(self.items), promises=tuple(self.promises),
+            groups=tuple(self.groups), children=tuple(self.children), cancels=tuple(self.cancels), cancel_groups=tuple(self.cancel_groups), seen=self.seen,
+            progress=self.progress, end=self.end,
+        )  # fmt: skip
+
+    def _next(self) -> int:
+        self.last_seq += 1
+        return self.last_seq
+
+
+def renumbered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Entries as the first ones of a fresh journal."""
+    return tuple(replace(entry, seq=number) for number, entry in enumerate(entries, 1))
+
+
+def size_of(delta: Delta) -> int:
+    """About how many bytes a delta writes."""
+    values = sum(len(entry.value) + len(entry.note) for entry in delta.entries) + sum(len(item.value or b"") for item in delta.items)
+    return values + sum(len(child.input) for child in delta.children)

@@ -1,0 +1,186 @@
+"""Effects: running a step's function on the worker's real loop, or in a thread, and telling how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import json
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast import codec
+from holdfast.clock import SECOND, jitter
+from holdfast.durable.asks import Effect
+from holdfast.durable.calls import Options
+from holdfast.durable.catalog import ToolContext, takes
+from holdfast.durable.outcomes import TIMED_OUT, UNKNOWN
+from holdfast.errors import NotInRun, NotStorable
+from holdfast.records.journal import Entry
+
+logger = logging.getLogger("holdfast.step")
+
+_LONGEST_BACKOFF = 3600 * SECOND
+_key: contextvars.ContextVar[str] = contextvars.ContextVar("holdfast_idempotency_key")
+
+
+def idempotency_key() -> str:
+    """The key of the step that is running: the same at each of its attempts, in every process, and nowhere else.
+
+    Hand it to services that refuse to do a thing twice. Tools find it in their ``ToolContext`` too.
+
+    Raises:
+        NotInRun: the caller is not a step's function.
+
+    Example:
+        >>> async def charge(amount: int) -> str:
+        ...     return await payments.charge(amount, idempotency_key=idempotency_key())
+    """
+    try:
+        return _key.get()
+    except LookupError:
+        raise NotInRun("idempotency_key() outside a step: call it in the function that ctx.step runs") from None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How an attempt ended: a packed value, or a packed failure and whether it may be tried again."""
+
+    ok: bool
+    value: bytes
+    retry: bool = False
+
+
+class Effects:
+    """What steps run with.
+
+    Args:
+        deps: what the app's lifespan yielded.
+        pool: threads for sync steps.
+        replaced: stand-ins for tools, by name (tests).
+    """
+
+    def __init__(self, deps: Any, pool: ThreadPoolExecutor, replaced: dict[str, Callable[..., Any]] | None = None) -> None:
+        self.deps = deps
+        self._pool = pool
+        self._replaced = replaced if replaced is not None else {}
+
+    async def attempt(self, effect: Effect, key: str) -> Ended:
+        """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.
+
+        Args:
+            key: the idempotency key.
+        """
+        call, options = effect.call, effect.call.options
+        try:
+            shape = codec.shape_of(call.returns)
+            value = await self._run(effect, key)
+            return Ended(ok=True, value=codec.pack(shape.settle(value)[0]))
+        except NotStorable as error:  # the same value would fail again
+            return Ended(ok=False, value=codec.failure_of(error).pack())
+        except _TimedOut as late:
+            if late.thread is not None and len(effect.failures) < options.retries:
+                await asyncio.wait({late.thread})  # a second attempt beside the first would be twice at once
+            return _timed_out(options)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return _failed(options, error)  # the function cancelled itself
+        except BaseException as error:  # also SystemExit: a step must not end its worker
+            return _failed(options, error)
+
+    async def _run(self, effect: Effect, key: str) -> Any:
+        fn = self._function(effect)
+        args = self._arguments(effect, key)
+        timeout = effect.call.options.timeout
+        seconds = None if timeout is None else timeout / SECOND
+        token = _key.set(key)
+        try:
+            if _is_async(fn):
+                return await _limited(fn(*args, **effect.call.kwargs), seconds)
+            result = await self._in_thread(effect, fn, args, seconds)
+            return await _limited(result, seconds) if inspect.isawaitable(result) else result
+        finally:
+            _key.reset(token)
+
+    def _function(self, effect: Effect) -> Callable[..., Any]:
+        target = effect.call.target
+        return self._replaced.get(target.name, target.fn) if effect.call.target.guarded else target.fn
+
+    def _arguments(self, effect: Effect, key: str) -> tuple[Any, ...]:
+        call = effect.call
+        fn = self._function(effect)
+        wants = call.target.injected and (fn is call.target.fn or takes(fn, ToolContext))
+        return (ToolContext(self.deps, key), *call.args) if wants else call.args
+
+    async def _in_thread(self, effect: Effect, fn: Callable[..., Any], args: Sequence[Any], seconds: float | None) -> Any:
+        context = contextvars.copy_context()
+        thread = asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(_call, fn, args, effect.call.kwargs))
+        await asyncio.wait({thread}, timeout=seconds)
+        if not thread.done():
+            thread.add_done_callback(_retrieve)
+            raise _TimedOut(thread)
+        return thread.result()
+
+
+def backoff(options: Options, failures: int) -> int:
+    """Microseconds to wait after so many failures: exponential with jitter, an hour at the most."""
+    return int(min(options.backoff * 2 ** min(failures - 1, 40), _LONGEST_BACKOFF) * jitter())
+
+
+def not_before(failures: Sequence[Entry]) -> int:
+    """When the next attempt may begin, after those recorded."""
+    return int(json.loads(codec.unpack(failures[-1].note))["not_before"]) if failures else 0
+
+
+def unknown(effect: Effect, why: str) -> Ended:
+    """The outcome of an ``at_most_once`` effect that began and whose end nobody saw."""
+    return Ended(ok=False, value=codec.pack_failure(UNKNOWN, f"{why}; it is not tried again"))
+
+
+class _TimedOut(Exception):
+    def __init__(self, thread: asyncio.Future[Any] | None = None) -> None:
+        self.thread = thread
+
+
+async def _limited(awaitable: Any, seconds: float | None) -> Any:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await awaitable
+    except TimeoutError:
+        if limit.expired():
+            raise _TimedOut from None
+        raise  # the function's own
+
+
+def _call(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        return fn(*args, **kwargs)
+    except StopIteration as error:  # a future cannot hold one
+        raise RuntimeError(f"the step raised StopIteration: {error}") from error
+
+
+def _retrieve(thread: asyncio.Future[Any]) -> None:
+    if not thread.cancelled() and thread.exception() is not None:
+        logger.info("a sync step raised after its timeout", exc_info=thread.exception())
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    while hasattr(fn, "func"):  # functools.partial
+        fn = fn.func
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # asks what calling it does, not whether it can be called
+
+
+def _timed_out(options: Options) -> Ended:
+    seconds = (options.timeout or 0) / SECOND
+    if options.effect == "at_most_once":
+        return Ended(ok=False, value=codec.pack_failure(UNKNOWN, f"no answer within {seconds:g} s; it is not tried again"))
+    return Ended(ok=False, value=codec.pack_failure(TIMED_OUT, f"no answer within {seconds:g} s"), retry=issubclass(TimeoutError, options.retry_on))
+
+
+def _failed(options: Options, error: BaseException) -> Ended:
+    return Ended(ok=False, value=codec.failure_of(error).pack(), retry=isinstance(error, options.retry_on))

@@ -1,0 +1,73 @@
+"""What is still to be delivered, in order of ``seq``, from several sources that are each in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from holdfast.records.journal import Entry, Item, ItemIndex, Kind
+
+Delivery = Entry | Item
+DELIVERED = frozenset({Kind.OUTCOME, Kind.FIRED, Kind.CANCEL})
+
+
+class _Recorded:
+    """The entries that an activation began with."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries: Iterator[Entry] = (entry for entry in entries if entry.kind in DELIVERED)
+        self._head = next(self._entries, None)
+
+    @property
+    def seq(self) -> int | None:
+        return self._head.seq if self._head else None
+
+    def pop(self) -> Delivery:
+        head, self._head = self._head, next(self._entries, None)
+        assert head is not None, "popped past its end: Feed.pop checks seq first"
+        return head
+
+
+class _Indexed:
+    """The items of a resumed map: read off its index one at a time, so that a large map costs no objects."""
+
+    def __init__(self, map_hash: int, index: ItemIndex, within: int | None) -> None:
+        self._map, self._index, self._within, self._next = map_hash, index, within, 0
+
+    @property
+    def seq(self) -> int | None:
+        return self._index.seqs[self._next] if self._next < len(self._index.seqs) else None
+
+    def pop(self) -> Delivery:
+        index, i = self._index, self._next
+        self._next += 1
+        return Item(
+            map=self._map, ord=index.ords[i], branch=index.branches[i], seq=index.seqs[i], at=index.ats[i],
+            ok=bool(index.oks[i]), value=None, within=self._within,
+        )  # fmt: skip
+
+
+class Feed:
+    """The queue of deliveries."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._sources: list[_Recorded | _Indexed] = [_Recorded(entries)]
+        self._live: deque[Delivery] = deque()
+
+    def add_index(self, map_hash: int, index: ItemIndex, within: int | None) -> None:
+        """Add the recorded items of a map that the body has just begun."""
+        self._sources.append(_Indexed(map_hash, index, within))
+
+    def push(self, committed: Iterable[Delivery]) -> None:
+        """Add what has just been committed; its ``seq`` is above all others."""
+        self._live.extend(committed)
+
+    def pop(self) -> Delivery | None:
+        """The next delivery, if any is left."""
+        first = None
+        for source in self._sources:
+            if source.seq is not None and (first is None or source.seq < (first.seq or 0)):
+                first = source
+        if first is not None:
+            return first.pop()
+        return self._live.popleft() if self._live else None

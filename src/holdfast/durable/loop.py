@@ -1,0 +1,271 @@
+"""The loop on which an agent's body runs: a ready queue and a virtual clock, and nothing else.
+
+It is an ordinary :class:`asyncio.AbstractEventLoop`, so everything in asyncio that needs no I/O works on it. Whoever
+owns it decides when it runs (:meth:`BodyLoop.drain`), what time it is, and when a timer fires; so what the body does
+is a function of what it has been given, and of nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from asyncio import events
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import Context
+from typing import Any, NoReturn, Protocol
+
+from holdfast.clock import SECOND
+from holdfast.errors import EffectInBody
+
+logger = logging.getLogger("holdfast.body")
+
+_HASH_MASK = (1 << 61) - 1
+
+
+class BodyTask(asyncio.Task[Any]):
+    """A task hashed by its number in the run, so that sets of tasks iterate alike in every process."""
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: BodyLoop, **options: Any) -> None:
+        self._hash = loop.next_hash()  # before the base class, which puts the task into a set
+        super().__init__(coro, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    __eq__ = object.__eq__
+
+
+class BodyFuture(asyncio.Future[Any]):
+    """A future hashed like :class:`BodyTask`."""
+
+    def __init__(self, *, loop: BodyLoop) -> None:
+        self._hash = loop.next_hash()
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    __eq__ = object.__eq__
+
+
+class BodyTimer(asyncio.TimerHandle):
+    """A timer of the body; ``key`` finds it again on replay."""
+
+    __slots__ = ("deadline", "key", "number")
+
+    def __init__(
+        self, key: str, deadline: int, callback: Callable[..., Any], args: tuple[Any, ...], loop: BodyLoop, context: Context | None
+    ) -> None:
+        super().__init__((deadline - loop.epoch) / SECOND, callback, list(args), loop, context)
+        self.key = key
+        self.deadline = deadline
+        self.number = 0
+
+    def fire(self) -> None:
+        """Run the callback, as the loop's next callback would."""
+        self._run()
+
+
+class LoopOwner(Protocol):
+    """What a loop needs of whoever owns it."""
+
+    def timer_key(self, delay: int) -> str:
+        """A key for a new timer of that delay, unique in its scope."""
+
+    def arm(self, timer: BodyTimer) -> None:
+        """A timer was set."""
+
+    def disarm(self, timer: BodyTimer) -> None:
+        """A timer was cancelled."""
+
+
+class BodyLoop(asyncio.AbstractEventLoop):
+    """See the module.
+
+    Args:
+        owner: is told of timers.
+        epoch: the time (microseconds) at which ``loop.time()`` is 0.
+        now: the present time (microseconds).
+        salt: an odd number peculiar to the run. Without it the tasks numbered 1 of all runs in a process would
+            collide in asyncio's own set of tasks.
+        name: for error messages and logs.
+    """
+
+    def __init__(self, owner: LoopOwner, *, epoch: int, now: int, salt: int, name: str) -> None:
+        self.owner = owner
+        self.epoch = epoch
+        self.now = now
+        self.name = name
+        self.retired = False
+        self.tasks: set[BodyTask] = set()
+        self._salt = salt
+        self._number = 0
+        self._ready: deque[asyncio.Handle] = deque()
+        self._generators: set[AsyncGenerator[Any, Any]] = set()
+
+    # -- for its owner
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is ready to run."""
+        return not self._ready
+
+    def drain(self, budget: int) -> int:
+        """Run what is ready, at most ``budget`` callbacks; returns how many of the budget are left (0: maybe not done)."""
+        before = events._get_running_loop()
+        hooks = sys.get_asyncgen_hooks()
+        events._set_running_loop(self)
+        sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._finalize)
+        try:
+            while self._ready and budget:
+                budget -= 1
+                self._run_one(self._ready.popleft())
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+            events._set_running_loop(before)
+        return budget
+
+    @staticmethod
+    def _run_one(handle: asyncio.Handle) -> None:
+        if handle.cancelled():
+            return
+        try:
+            handle._run()
+        except (SystemExit, KeyboardInterrupt):
+            # The task that raised it holds it as its exception; a body must not end its worker.
+            logger.debug("a body raised an exit", exc_info=True)
+
+    def next_hash(self) -> int:
+        """A number for a new task or future: the same in every process, different between runs."""
+        self._number += 1
+        return (self._number * self._salt) & _HASH_MASK
+
+    def retire(self, rounds: int = 100) -> bool:
+        """Cancel every task until all have ended, ignoring what they do; False if some refuse to end.
+
+        ``finally`` blocks run here, as they do when a process ends in an orderly way.
+        """
+        self.retired = True
+        for _ in range(rounds):
+            pending = [task for task in self.tasks if not task.done()]
+            if not pending:
+                break
+            for task in sorted(pending, key=hash):
+                task.cancel()
+            self.drain(10_000)
+        stuck = [task for task in self.tasks if not task.done()]
+        self._close_generators()
+        self._ready.clear()
+        return not stuck
+
+    def _close_generators(self) -> None:
+        for generator in list(self._generators):
+            closing = generator.aclose()
+            try:
+                closing.send(None)
+            except BaseException:  # whatever a generator raises while it closes, its run has left memory
+                logger.debug("%s: an async generator raised while closing", self.name, exc_info=True)
+        self._generators.clear()
+
+    def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
+        # Called by the interpreter when a half-consumed generator is dropped: by reference counting, so at the same
+        # point live and on replay.
+        self._generators.discard(generator)
+        if not self.retired:
+            self.create_task(generator.aclose())  # type: ignore[arg-type]  # aclose() is a coroutine in all but name
+
+    # -- what asyncio needs
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> NoReturn:  # type: ignore[override]
+        self._refuse("a callback from another thread")
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:  # type: ignore[override]
+        return self._set_timer(round(delay * SECOND), callback, args, context)
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:  # type: ignore[override]
+        return self._set_timer(round((when - self.time()) * SECOND), callback, args, context)
+
+    def call_until(self, key: str, deadline: int, callback: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
+        """A timer for an instant, under a key of its own."""
+        timer = BodyTimer(key, deadline, callback, args, self, None)
+        self.owner.arm(timer)
+        return timer
+
+    def _set_timer(self, delay: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None) -> asyncio.TimerHandle:
+        delay = max(0, delay)
+        if delay == 0:  # due already: an ordinary callback, which writes nothing
+            timer = BodyTimer("", self.now, callback, args, self, context)
+            self._ready.append(timer)
+            return timer
+        timer = BodyTimer(self.owner.timer_key(delay), self.now + delay, callback, args, self, context)
+        if not self.retired:
+            self.owner.arm(timer)
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if isinstance(handle, BodyTimer) and handle.key:
+            self.owner.disarm(handle)
+
+    def time(self) -> float:
+        return (self.now - self.epoch) / SECOND
+
+    def create_future(self) -> BodyFuture:
+        return BodyFuture(loop=self)
+
+    def create_task(self, coro: Any, **options: Any) -> BodyTask:  # type: ignore[override]
+        task = BodyTask(coro, loop=self, **options)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return not self.retired
+
+    def is_closed(self) -> bool:
+        return self.retired
+
+    def get_exception_handler(self) -> None:
+        return None
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self.retired:
+            logger.warning("%s: %s", self.name, context.get("message"), exc_info=context.get("exception"))
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
+
+    async def shutdown_asyncgens(self) -> None:
+        self._close_generators()
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise EffectInBody(f"{self.name}: {what} from an agent's body: it would not replay. Wrap it in ctx.step")
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: BodyLoop, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(f"loop.{name}()")
+
+    refuse.__name__ = name
+    return refuse
+
+
+for _name in (
+    "run_forever run_until_complete stop close shutdown_default_executor run_in_executor set_default_executor getaddrinfo "
+    "getnameinfo create_connection create_server sendfile start_tls create_unix_connection create_unix_server "
+    "connect_accepted_socket create_datagram_endpoint connect_read_pipe connect_write_pipe subprocess_shell "
+    "subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_recvfrom "
+    "sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile add_signal_handler "
+    "remove_signal_handler set_task_factory get_task_factory set_exception_handler set_debug"
+).split():
+    setattr(BodyLoop, _name, _refusing(_name))
+BodyLoop.__abstractmethods__ = frozenset()

@@ -1,0 +1,68 @@
+"""Outcomes as the body sees them: values decoded by type, failures as exceptions; equal live and replayed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from holdfast import codec
+from holdfast.durable.calls import Call
+from holdfast.errors import CallFailed, ChildCancelled, ChildFailed, OutcomeUnknown, PromiseFailed, StepFailed, StepTimedOut
+from holdfast.records.journal import Entry, Op
+
+TIMED_OUT = "StepTimedOut"
+UNKNOWN = "OutcomeUnknown"
+CANCELLED = "RunCancelled"
+RUN_TIMED_OUT = "RunTimedOut"
+
+_STEP_FAILURES: dict[str, type[CallFailed]] = {TIMED_OUT: StepTimedOut, UNKNOWN: OutcomeUnknown}
+
+
+def decoder_of(call: Call[Any]) -> Callable[[Entry], Any]:
+    """What turns a recorded outcome of the call into its value, or into the exception to raise.
+
+    It raises :class:`~holdfast.errors.NotStorable` when the recorded value no longer fits the code's type.
+    """
+    shape = codec.shape_of(call.returns)
+    return functools.partial(_decode, call.target.op, call.options.raises, shape)
+
+
+def promise_decoder(annotation: Any) -> Callable[[Entry], Any]:
+    """The same for a promise of this type; a value of another type fails the promise, not the run."""
+    shape = codec.shape_of(annotation)
+
+    def decode(entry: Entry) -> Any:
+        if not entry.ok:
+            return failure(Op.PROMISE, entry.key, entry.value, ())
+        try:
+            return shape.decode(codec.unpack(entry.value))
+        except codec.NotStorable as error:
+            return PromiseFailed(entry.key, "NotStorable", f"it was resolved with a value of another type: {error}")
+
+    return decode
+
+
+def failure(op: Op, key: str, value: bytes, raises: tuple[type[Exception], ...]) -> Exception:
+    """The exception that a recorded failure stands for."""
+    failed = codec.Failed.unpack(value)
+    cause = _class_of(op, failed.type_name)(key, failed.type_name, failed.message, failed.traceback_text)
+    rebuilt = codec.rebuild(failed, raises) if raises else None
+    if rebuilt is None or isinstance(rebuilt, StopIteration):  # a future cannot hold a StopIteration
+        return cause
+    rebuilt.__cause__ = cause
+    return rebuilt
+
+
+def _decode(op: Op, raises: tuple[type[Exception], ...], shape: Any, entry: Entry) -> Any:
+    if entry.ok:
+        return shape.decode(codec.unpack(entry.value))
+    return failure(op, entry.key, entry.value, raises)
+
+
+def _class_of(op: Op, type_name: str) -> type[CallFailed]:
+    if op is Op.CHILD:
+        return ChildCancelled if type_name == CANCELLED else ChildFailed
+    if op is Op.PROMISE:
+        return PromiseFailed
+    return _STEP_FAILURES.get(type_name, StepFailed)

@@ -1,0 +1,111 @@
+"""The effects of one activation that are at work, or wait to be tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from holdfast.clock import Clock
+from holdfast.durable.asks import Chunk, Effect
+from holdfast.durable.effects import Effects, Ended, not_before, unknown
+from holdfast.records.journal import Entry
+
+logger = logging.getLogger("holdfast.step")
+
+Report = Callable[[Sequence[tuple[Effect, Ended]]], None]
+
+
+class Running:
+    """Starts effects and reports how they ended.
+
+    Args:
+        effects: runs them.
+        clock: tells when a retry may begin.
+        prefix: what idempotency keys begin with.
+        report: takes what has ended together.
+        log: fields of every log line.
+    """
+
+    def __init__(self, effects: Effects, clock: Clock, prefix: str, report: Report, log: dict[str, str]) -> None:
+        self._effects = effects
+        self._clock = clock
+        self._prefix = prefix
+        self._report = report
+        self._log = log
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._parked: dict[str, tuple[int, Effect]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether any effect is at work."""
+        return bool(self._tasks)
+
+    def next_retry(self) -> int | None:
+        """When the next retry may begin."""
+        return min((when for when, _ in self._parked.values()), default=None)
+
+    def begin(self, work: Effect | Chunk) -> None:
+        """Start an effect, or park it until its next attempt is due."""
+        if isinstance(work, Chunk):
+            self._spawn(work.key, self._run_chunk(work))
+            return
+        when = not_before(work.failures)
+        if work.begun and work.call.options.effect == "at_most_once":
+            self._spawn(work.key, self._tell_unknown(work))
+        elif when > self._clock.now():
+            self._parked[work.key] = (when, work)
+        else:
+            self._spawn(work.key, self._run_one(work))
+
+    def begin_due(self) -> None:
+        """Start the parked effects whose time has come."""
+        now = self._clock.now()
+        for key, (when, effect) in list(self._parked.items()):
+            if when <= now:
+                del self._parked[key]
+                self._spawn(key, self._run_one(effect))
+
+    def park(self, effect: Effect, attempt: Entry) -> None:
+        """Try an effect again after a failure that is recorded."""
+        self.begin(replace(effect, failures=(*effect.failures, attempt)))
+
+    def abandon(self, key: str) -> None:
+        """Stop an effect that nobody waits for."""
+        self._parked.pop(key, None)
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+    def cancel_all(self) -> None:
+        """Stop everything."""
+        self._parked.clear()
+        for key in list(self._tasks):
+            self.abandon(key)
+
+    def _spawn(self, key: str, work: object) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"holdfast-step {key}")  # type: ignore[arg-type]  # a coroutine of ours
+        self._tasks[key] = task
+
+    async def _tell_unknown(self, effect: Effect) -> None:
+        self._tasks.pop(effect.key, None)
+        self._report([(effect, unknown(effect, "it began, and its worker stopped before it ended"))])
+
+    async def _run_one(self, effect: Effect) -> None:
+        number = len(effect.failures) + 1
+        logger.debug("step %s begins", effect.key, extra={"holdfast": self._log | {"step": effect.key, "attempt": number}})
+        ended = await self._effects.attempt(effect, f"{self._prefix}/{effect.key}")
+        self._tasks.pop(effect.key, None)
+        self._report([(effect, ended)])
+
+    async def _run_chunk(self, chunk: Chunk) -> None:
+        places = asyncio.Semaphore(chunk.concurrency)
+
+        async def one(effect: Effect) -> tuple[Effect, Ended]:
+            async with places:
+                return effect, await self._effects.attempt(effect, f"{self._prefix}/{effect.key}")
+
+        ended = await asyncio.gather(*(one(effect) for effect in chunk.effects))
+        self._tasks.pop(chunk.key, None)
+        self._report(ended)

@@ -1,0 +1,41 @@
+"""Limits and intervals, with their defaults. Durations are seconds here; everything else in Holdfast counts microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_DELTA = 32 * 2**20
+"""Bytes that one delta may hold."""
+WARN_ENTRIES = 10_000
+"""A journal of so many entries is worth a warning: the body should go on with ``ctx.continue_as``."""
+MAX_ENTRIES = 100_000
+"""A journal of so many entries stops its run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How a worker behaves.
+
+    Attributes:
+        concurrency: how many runs may be in memory at once.
+        threads: how many sync steps may run at once.
+        lease: seconds after which a worker that has not renewed its lease has lost its runs.
+        poll: seconds between looks at the store when no notification comes.
+        linger: seconds for which a quiescent run stays in memory, in case news comes soon.
+        linger_per_entry: seconds added to ``linger`` for each journal entry: long journals cost more to replay.
+        grace: seconds that a cancelled run has to clean up.
+        turn: how many callbacks of bodies run before the loop serves something else.
+        stall: seconds after which a loop that does not turn is named in the log with its stack.
+        silent: seconds after which it is given up: the process stops renewing its lease and exits.
+    """
+
+    concurrency: int = 1000
+    threads: int = 32
+    lease: float = 15.0
+    poll: float = 1.0
+    linger: float = 0.25
+    linger_per_entry: float = 0.00005
+    grace: float = 30.0
+    turn: int = 2000
+    stall: float = 5.0
+    silent: float = 300.0

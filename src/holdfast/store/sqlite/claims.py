@@ -1,0 +1,88 @@
+"""Runs as work: who may be claimed, and by whom."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from holdfast import codec
+from holdfast.errors import LeaseLost
+from holdfast.records.worker import Hosted
+from holdfast.store.sqlite.statements import CLAIMS, CONNECTION, LEASES
+from holdfast.store.sqlite.transaction import Transaction
+
+MAX_LOST = 3  # activations lost in a row: a run that kills its worker must not kill every worker
+
+
+def anything_to_do(db: apsw.Connection, worker_id: str, hosts: Sequence[Hosted], now: int) -> bool:
+    """A look without any lock, so that idle workers do not stand in line all day.
+
+    Raises:
+        LeaseLost: the worker's lease has expired or is gone.
+    """
+    database_now = db.execute(CONNECTION.now).get
+    if not db.execute(LEASES.live, (worker_id, database_now)).get:
+        raise _lease_lost(worker_id)
+    return (
+        any(_due(db, hosted, now) for hosted in hosts)
+        or db.execute(LEASES.expired, (database_now,)).get is not None
+        or db.execute(CLAIMS.ownerless, {"now": database_now}).get is not None
+    )
+
+
+def _due(db: apsw.Connection, hosted: Hosted, now: int) -> bool:
+    return bool(db.execute(CLAIMS.any_due, {"agent": hosted.agent, "version": hosted.version, "now": now}).get)
+
+
+def _lease_lost(worker_id: str) -> LeaseLost:
+    return LeaseLost(f"the lease of worker {worker_id} has expired or is gone: its runs may have other owners")
+
+
+def claim(
+    tx: Transaction, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], limit: int, now: int
+) -> list[int]:
+    """Become the owner of up to ``limit`` runs; their row numbers, best first."""
+    if not tx.value(LEASES.live, (worker_id, tx.now())):
+        raise _lease_lost(worker_id)
+    take_over(tx)
+    for hosted in hosts:
+        tx.run(CLAIMS.make_ready, {"agent": hosted.agent, "version": hosted.version, "now": now})
+    queues = [_ready(tx, hosted, build, limit) for hosted, build in zip(hosts, builds, strict=True)]
+    chosen = heapq.nsmallest(limit, (run for queue in queues for run in queue))
+    tx.each(CLAIMS.take, [{"worker": worker_id, "now": now, "rid": rid} for _, _, rid, _ in chosen])
+    tx.each(CLAIMS.add_activation, [(rid, build, now) for _, _, rid, build in chosen])
+    return [rid for _, _, rid, _ in chosen]
+
+
+def _ready(tx: Transaction, hosted: Hosted, build: str, limit: int) -> list[tuple[int, int, int, str]]:
+    return [(*row, build) for row in tx.rows(CLAIMS.pick, (hosted.agent, hosted.version, limit))]
+
+
+def take_over(tx: Transaction) -> None:
+    """Take the runs of dead workers: of all their agents, since the row that tells of their death goes."""
+    now = tx.now()
+    dead = {row[0] for row in tx.rows(LEASES.expired, (now,))}
+    dead |= {row[0] for row in tx.rows(CLAIMS.ownerless, {"now": now})}
+    for worker in sorted(dead):
+        tx.run(LEASES.delete, (worker,))
+        _block_deadly(tx, tx.rows(CLAIMS.lose, {"worker": worker, "now": now}), worker)
+        tx.stirred = True
+
+
+def _block_deadly(tx: Transaction, lost: Iterable[Any], worker: str) -> None:
+    for rid, run_id, times in lost:
+        if times >= MAX_LOST:
+            why = (
+                f"{times} activations of run {run_id} were lost in a row, the last on worker {worker}, without a new "
+                "journal entry: it may be what kills its workers. Mend it, then resume the run"
+            )
+            tx.run(CLAIMS.block, (codec.pack_failure("WorkerLost", why), rid))
+
+
+def give_up(tx: Transaction, claimed: Sequence[tuple[int, str]]) -> None:
+    """Queue runs again that were claimed but could not be read, so that nobody executes them."""
+    tx.each(CLAIMS.untake, claimed)
+    tx.stirred = True

@@ -1,0 +1,133 @@
+"""Group commit: a batch of deltas in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from holdfast.errors import LeaseLost, StoreRejected
+from holdfast.records.delta import Block, Delta, Finish, HandBack, Renew, Suspend, Verdict
+from holdfast.records.journal import Item
+from holdfast.records.run import Status
+from holdfast.store.sqlite import news, renewal, runs
+from holdfast.store.sqlite.statements import CLAIMS, COMMITS, NEWS
+from holdfast.store.sqlite.transaction import Transaction
+from holdfast.store.sqlite.values import entry_row, keep, progress_text
+
+
+def commit(tx: Transaction, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
+    """Apply a batch, unless it is the last one again: then say what became of it."""
+    answered = _answered(tx, worker_id, number)
+    if answered is not None:
+        return answered
+    batch = _Batch(tx, worker_id, deltas)
+    verdicts = [batch.apply(delta) for delta in deltas]
+    batch.flush()
+    tx.run(COMMITS.move_counter, (number, bytes(verdict.value for verdict in verdicts), worker_id))
+    return verdicts
+
+
+def _answered(tx: Transaction, worker_id: str, number: int) -> list[Verdict] | None:
+    counter = tx.row(COMMITS.counter, (worker_id,))
+    if counter is None:
+        raise LeaseLost(f"worker {worker_id} is gone: its lease expired and others took its runs")
+    last, verdicts = counter
+    if number == last:
+        return [Verdict(value) for value in verdicts]
+    if number != last + 1:
+        raise StoreRejected(f"worker {worker_id} sent commit {number} after {last}: commits are numbered one by one")
+    return None
+
+
+class _Batch:
+    """Deltas on their way in. Rows gather, so that many deltas share a statement; ends see what gathered before."""
+
+    def __init__(self, tx: Transaction, worker_id: str, deltas: Sequence[Delta]) -> None:
+        self._tx = tx
+        rids = json.dumps([delta.rid for delta in deltas])
+        # Within one transaction a run stops being ours only by its own delta: see `_end`.
+        self._owned: dict[int, tuple[int, str]] = {
+            rid: (epoch, id) for rid, epoch, id in tx.rows(COMMITS.fence, (rids, worker_id))
+        }
+        self._entries: list[tuple[Any, ...]] = []
+        self._items: list[tuple[Any, ...]] = []
+        self._child_items: list[tuple[Any, ...]] = []
+        self._advances: list[tuple[Any, ...]] = []
+        self._seen: list[tuple[int, int]] = []
+
+    def apply(self, delta: Delta) -> Verdict:
+        """Apply one delta, or refuse it before anything of it is written."""
+        epoch, run_id = self._owned.get(delta.rid, (None, ""))
+        if epoch != delta.epoch:
+            return Verdict.REFUSED
+        self._gather(delta)
+        self._deal_with_others(delta)
+        return Verdict.APPLIED if delta.end is None else self._end(delta, run_id)
+
+    def _gather(self, delta: Delta) -> None:
+        tx, rid = self._tx, delta.rid
+        self._entries += [entry_row(tx, rid, entry) for entry in delta.entries]
+        for item in delta.items:
+            self._gather_item(rid, item)
+        if delta.seen is not None:
+            self._seen.append((rid, delta.seen))
+        recorded = bool(delta.entries or delta.items)
+        if recorded or delta.seen is not None or delta.progress is not None:
+            progress = progress_text(delta.progress)
+            self._advances.append((len(delta.entries), delta.seen or 0, progress, recorded, rid))
+
+    def _gather_item(self, rid: int, item: Item) -> None:
+        row = (rid, item.map, item.ord, item.branch, item.seq, item.at, item.ok, item.within)
+        if item.value is None:
+            self._child_items.append(row)
+        else:
+            self._items.append((*row, keep(self._tx, rid, item.value)))
+
+    def _deal_with_others(self, delta: Delta) -> None:
+        tx = self._tx
+        for promise in delta.promises:
+            news.declare(tx, delta.rid, promise)
+        for group in delta.groups:
+            news.put_group(tx, delta.rid, group, tx.now())
+        if delta.children:
+            runs.start_children(tx, delta.children)
+        for run_id in delta.cancels:
+            news.cancel(tx, run_id, "its parent cancelled it", tx.now())
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        tx = self._tx
+        tx.each(COMMITS.add_entry, self._entries)
+        tx.each(COMMITS.add_item, self._items)
+        tx.each(COMMITS.add_child_item, self._child_items)
+        tx.each(NEWS.drop_ending, [row[:3] for row in (*self._items, *self._child_items)])
+        tx.each(NEWS.forget, self._seen)
+        tx.each(COMMITS.advance, self._advances)
+        for gathered in (self._entries, self._items, self._child_items, self._seen, self._advances):
+            gathered.clear()
+
+    def _end(self, delta: Delta, run_id: str) -> Verdict:
+        self.flush()
+        tx, rid = self._tx, delta.rid
+        match delta.end:
+            case Suspend(wakes=wakes, wake_at=wake_at):
+                if tx.row(COMMITS.suspend, {"rid": rid, "wakes": wakes, "wake_at": wake_at}) is None:
+                    return Verdict.AWAKE
+            case Finish(status=status, value=value, at=at):
+                _finish(tx, rid, status, value, at)
+            case Block(why=why):
+                tx.run(CLAIMS.block, (keep(tx, rid, why), rid))
+            case Renew() as end:
+                renewal.renew(tx, rid, run_id, end)
+            case HandBack():
+                tx.run(COMMITS.hand_back, {"rid": rid, "now": tx.now()})
+        del self._owned[rid]
+        tx.stirred = True
+        return Verdict.APPLIED
+
+
+def _finish(tx: Transaction, rid: int, status: Status, value: bytes, at: int) -> None:
+    if not status.ended:
+        raise StoreRejected(f"a run cannot finish as {status}")
+    news.end(tx, rid, status, keep(tx, rid, value), at)

@@ -1,0 +1,127 @@
+"""News: how runs are told of what others did, how groups count, and how runs end."""
+
+from __future__ import annotations
+
+from holdfast import codec
+from holdfast.records.delta import NewPromise
+from holdfast.records.journal import Group, Op
+from holdfast.records.run import Status
+from holdfast.store.sqlite.statements import NEWS, PROMISES, RUNS
+from holdfast.store.sqlite.transaction import Transaction
+from holdfast.store.sqlite.values import Stored
+
+CANCEL_KEY = "cancel"  # of the news (op RUN) that asks a run to cancel
+
+
+def tell(tx: Transaction, rid: int, op: Op, key: str, ok: bool, value: Stored, at: int) -> bool:
+    """File news for a run. False if it has ended."""
+    wake = tx.value(NEWS.wake, {"rid": rid, "at": at})
+    return _file(tx, wake, rid, op, key, ok, value)
+
+
+def _file(tx: Transaction, wake: int | None, rid: int, op: Op, key: str, ok: bool, value: Stored) -> bool:
+    if wake is None:
+        return False
+    tx.run(NEWS.file, (rid, wake, op, key, ok, value))
+    tx.stirred = True
+    return True
+
+
+def cancelled(reason: str) -> bytes:
+    """The packed failure of a cancelled run, which is also the value of the news that asks for it."""
+    return codec.pack_failure("Cancelled", reason)
+
+
+def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int) -> None:
+    """End a run: tell its parent, drop its news, and cancel the children that depend on it."""
+    place = tx.row(RUNS.place, (rid,))
+    won = status is Status.SUCCEEDED
+    tx.run(RUNS.finish, (rid, status, value if won else None, None if won else value, at))
+    tx.run(NEWS.forget_all, (rid,))
+    tx.stirred = True
+    _tell_parent(tx, place, won, value, at)
+    cancel_children(tx, rid, f"its parent {status}", at)
+
+
+def _tell_parent(tx: Transaction, place: tuple[int, str, int, int, int | None, int, int, int], ok: bool,
+                 value: Stored, at: int) -> None:  # fmt: skip
+    parent, key, generation, detached, map, ord, branch, held = place
+    if parent is None or detached:
+        return
+    if map is not None:
+        group = tx.row(NEWS.count_end, {"rid": parent, "map": map, "slot": 0 if held else 1})
+        if group is not None:
+            tx.run(NEWS.add_ending, (parent, map, ord, branch, ok))
+            release(tx, parent, map, at)
+            _tell_of_group(tx, parent, generation, group, ok, at)
+            return
+    wake = tx.value(NEWS.wake_parent, {"rid": parent, "generation": generation, "at": at})
+    _file(tx, wake, parent, Op.CHILD, key, ok, value)
+
+
+def _tell_of_group(
+    tx: Transaction, parent: int, generation: int, group: tuple[str, int | None, int, int, int], ok: bool, at: int
+) -> None:
+    key, total, every, first_failure, done = group
+    if every or done == total or (first_failure and not ok):
+        wake = tx.value(NEWS.wake_parent, {"rid": parent, "generation": generation, "at": at})
+        _file(tx, wake, parent, Op.MAP, key, ok, b"")
+
+
+def put_group(tx: Transaction, rid: int, group: Group, at: int) -> None:
+    """Insert a group or change its terms. A total that its children have already reached is news."""
+    before = tx.row(NEWS.group, (rid, group.map))
+    tx.run(
+        NEWS.put_group,
+        (rid, group.map, group.key, group.total, group.limit, group.every, group.first_failure),
+    )
+    release(tx, rid, group.map, at)
+    done, known = (0, None) if before is None else (before[5], before[1])
+    if group.total is not None and group.total != known and done >= group.total:
+        tell(tx, rid, Op.MAP, group.key, True, b"", at)
+
+
+def release(tx: Transaction, parent: int, map: int, at: int) -> None:
+    """Release held children as far as the group's limit allows."""
+    slots = tx.value(NEWS.free_slots, (parent, map))
+    if slots is None or slots <= 0:
+        return
+    released = tx.rows(NEWS.release, {"rid": parent, "map": map, "slots": slots, "at": at})
+    if released:
+        tx.run(NEWS.add_active, (len(released), parent, map))
+        tx.stirred = True
+
+
+def cancel_children(tx: Transaction, rid: int, reason: str, at: int) -> None:
+    """Cancel the children of a run that has ended, set-wise: there may be ten thousand."""
+    error = cancelled(reason)
+    pending = [rid]
+    while pending:
+        which = {"parent": pending.pop(), "reason": reason, "at": at}
+        idle = tx.rows(RUNS.end_idle_children, {**which, "error": error})
+        pending += [child for (child,) in idle]
+        tx.each(NEWS.forget_all, idle)
+        live = tx.rows(RUNS.cancel_live_children, which)
+        tx.each(NEWS.file, [(child, wake, Op.RUN, CANCEL_KEY, False, error) for child, wake in live])
+        tx.stirred = tx.stirred or bool(idle or live)
+
+
+def cancel(tx: Transaction, run_id: str, reason: str, at: int) -> bool:
+    """Ask a run to cancel, or end it when it has no body that could clean up."""
+    found = tx.row(RUNS.standing, (run_id,))
+    if found is None:
+        return False
+    rid, status, started_at, cancel_at = found
+    bodiless = status == Status.BLOCKED or (status == Status.QUEUED and started_at is None)
+    if Status(status).ended or (cancel_at is not None and not bodiless):
+        return False
+    tx.run(RUNS.mark_cancel, {"rid": rid, "reason": reason, "at": at})
+    if bodiless:
+        end(tx, rid, Status.CANCELLED, cancelled(reason), at)
+        return True
+    return tell(tx, rid, Op.RUN, CANCEL_KEY, False, cancelled(reason), at)
+
+
+def declare(tx: Transaction, rid: int, promise: NewPromise) -> None:
+    """Declare a promise. One that was resolved before has told the run already."""
+    tx.run(PROMISES.declare, (promise.id, rid, promise.key, promise.schema))

@@ -1,0 +1,56 @@
+-- name: ownerless
+-- Owners of runs without a lease. Owners are enumerated by skipping through the index, not by reading all of it.
+WITH RECURSIVE owners (worker) AS (
+    SELECT min(worker) FROM runs INDEXED BY runs_owned WHERE status = 'running'
+    UNION ALL
+    SELECT (SELECT min(r.worker) FROM runs AS r INDEXED BY runs_owned WHERE r.status = 'running' AND r.worker > owners.worker)
+    FROM owners WHERE owners.worker IS NOT NULL
+)
+SELECT worker FROM owners
+WHERE worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = owners.worker AND expires_at > :now);
+
+-- name: any_due
+-- Whether a run of this version is ready or due.
+SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_ready
+               WHERE agent = :agent AND version = :version AND status = 'queued' AND held = 0)
+    OR EXISTS (SELECT 1 FROM runs INDEXED BY runs_wake
+               WHERE agent = :agent AND version = :version AND status = 'waiting' AND wake_at <= :now);
+
+-- name: lose
+-- Take a lost worker's runs from it.
+UPDATE runs SET status = 'queued', worker = NULL, lost = lost + 1, ready_at = :now
+WHERE worker = :worker AND status = 'running'
+RETURNING rid, id, lost;
+
+-- name: block
+-- Stop a run until a person resumes it.
+UPDATE runs SET status = 'blocked', worker = NULL, wake_at = NULL, error = ? WHERE rid = ?;
+
+-- name: make_ready
+-- Queue what time has woken.
+UPDATE runs INDEXED BY runs_wake SET status = 'queued', ready_at = wake_at, wake_at = NULL
+WHERE agent = :agent AND version = :version AND status = 'waiting' AND wake_at <= :now;
+
+-- name: pick
+-- The next ready runs of one version.
+SELECT -priority, ready_at, rid FROM runs INDEXED BY runs_ready
+WHERE agent = ? AND version = ? AND status = 'queued' AND held = 0
+ORDER BY priority DESC, ready_at, rid LIMIT ?;
+
+-- name: take
+-- Become a run's owner.
+UPDATE runs SET status = 'running', worker = :worker, epoch = epoch + 1, started_at = coalesce(started_at, :now)
+WHERE rid = :rid;
+
+-- name: add_activation
+-- Remember who hosted it.
+INSERT INTO activations (rid, epoch, worker, build, at) SELECT rid, epoch, worker, ?2, ?3 FROM runs WHERE rid = ?1;
+
+-- name: untake
+-- Give up a run that was claimed but could not be read.
+UPDATE runs SET status = 'queued', worker = NULL WHERE rid = ? AND worker = ? AND status = 'running';
+
+-- name: next_wake
+-- When the next waiting run of a version is due.
+SELECT min(wake_at) FROM runs INDEXED BY runs_wake
+WHERE agent = ? AND version = ? AND status = 'waiting' AND wake_at IS NOT NULL;

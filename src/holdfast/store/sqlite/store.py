@@ -1,0 +1,209 @@
+"""The store: what :mod:`holdfast.store.base` promises, each promise one short method."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import apsw
+
+from holdfast.errors import StoreUnusable
+from holdfast.records.delta import Delta, Verdict
+from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.run import Activation, NewRun, Run, Started, Status
+from holdfast.records.worker import Hosted, Worker
+from holdfast.store.base import Claimed, RunFilter
+from holdfast.store.sqlite import claims, commits, history, leases, news, promises, runs
+from holdfast.store.sqlite.file import Fault, SharedFile, open_file
+from holdfast.store.sqlite.opening import path_of
+from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
+from holdfast.store.sqlite.transaction import Transaction
+from holdfast.store.sqlite.values import run_of
+from holdfast.store.sqlite.watch import SqliteWatch
+
+T = TypeVar("T")
+SMALL_ROWS = 64  # up to so many rows a transaction is quick enough for the event loop
+
+
+class SqliteStore:
+    """Runs in one SQLite file. See :class:`holdfast.store.base.Store` for what each method promises.
+
+    Example:
+        >>> store = await SqliteStore.open("sqlite:///claims.db")
+    """
+
+    def __init__(self, file: SharedFile) -> None:
+        self.url = f"sqlite:///{file.path}"
+        self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
+        self._file = file
+        self._watches: list[SqliteWatch] = []
+        self._unread: list[tuple[int, str]] = []  # (rid, worker) claimed, but its history could not be read
+        self._closed = False
+
+    @classmethod
+    async def open(cls, url_or_path: str | os.PathLike[str], *, create: bool = True) -> SqliteStore:
+        """Open a file, and make it if need be: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or a path.
+
+        Raises:
+            StoreUnusable: it is foreign, damaged or newer, or does not exist and ``create`` is false.
+        """
+        path = path_of(url_or_path)
+        return cls(await asyncio.to_thread(open_file, path, create=create))
+
+    # Runs
+
+    async def start(self, new: Sequence[NewRun]) -> list[Started]:
+        return await self._write(runs.start, new, rows=len(new))
+
+    async def get(self, run_id: str) -> Run | None:
+        return self._one(RUNS.get, (run_id,))
+
+    async def by_key(self, agent: str, key: str) -> Run | None:
+        return self._one(RUNS.by_key, (agent, key))
+
+    async def find(self, which: RunFilter) -> list[Run]:
+        statement = RUNS.find if which.parent is None else RUNS.find_children
+        rows = await self._read_apart(_fetch, statement, runs.filter_bindings(which))
+        return [run_of(row) for row in rows]
+
+    async def count(self) -> dict[Status, int]:
+        return {Status(status): count for status, count in await self._read_apart(_fetch, RUNS.count)}
+
+    async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+        return await self._read_apart(history.page, run_id, after, limit)
+
+    async def activations(self, run_id: str) -> list[Activation]:
+        rows = self._read(_fetch, RUNS.activations, (run_id,))
+        return [Activation(epoch=epoch, worker=worker, build=build, at=at) for epoch, worker, build, at in rows]
+
+    async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
+        return await self._write(news.cancel, run_id, reason, at)
+
+    async def resume(self, run_id: str) -> bool:
+        return await self._write(runs.resume, run_id)
+
+    # Claims
+
+    async def claim(
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
+    ) -> list[Claimed]:
+        await self._give_up_unread()
+        if limit <= 0 or not self._read(claims.anything_to_do, worker_id, hosts, now):
+            return []
+        rids = await self._write(claims.claim, worker_id, hosts, builds, limit, now, rows=limit)
+        # Histories are read after the commit: a long one must not hold up every writer. They are ours by now, so only
+        # news can have been added, and news is read together with the rows.
+        try:
+            return await self._read_apart(history.claimed, rids)
+        except BaseException:
+            self._unread += [(rid, worker_id) for rid in rids]
+            raise
+
+    async def _give_up_unread(self) -> None:
+        if self._unread:
+            given, self._unread = self._unread, []
+            try:
+                await self._write(claims.give_up, given)
+            except BaseException:
+                self._unread += given
+                raise
+
+    async def load(self, rid: int) -> History:
+        return await self._read_apart(history.load, rid)
+
+    async def woken(self, worker_id: str) -> list[tuple[int, int]]:
+        return self._read(history.woken, worker_id)
+
+    async def news(self, rid: int, *, after: int) -> list[News]:
+        return self._read(history.news, rid, after)
+
+    async def ended_children(self, rid: int, map: int) -> list[EndedChild]:
+        return self._read(history.ended_children, rid, map)
+
+    async def next_wake(self, hosts: Sequence[Hosted]) -> int | None:
+        wakes = [self._read(_value, CLAIMS.next_wake, (hosted.agent, hosted.version)) for hosted in hosts]
+        return min((wake for wake in wakes if wake is not None), default=None)
+
+    def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
+        return self._read(history.item_values, rid, map, ords)
+
+    # Commits and promises
+
+    async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
+        rows = sum(1 + len(d.entries) + len(d.items) + len(d.children) + len(d.cancels) for d in deltas)
+        return await self._write(commits.commit, worker_id, number, deltas, rows=rows)
+
+    async def schema(self, promise_id: str) -> bytes | None:
+        found: bytes | None = self._read(_value, PROMISES.schema, (promise_id,))
+        return found
+
+    async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
+        return await self._write(promises.resolve, promise_id, ok, value, at)
+
+    # Leases
+
+    async def register(self, worker_id: str, *, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
+        await self._write(leases.register, worker_id, host, pid, hosts, ttl)
+
+    def keeper(self, worker_id: str, *, ttl: int) -> leases.SqliteKeeper:
+        return leases.SqliteKeeper(self._file.path, self._file.sidecar, worker_id, ttl)
+
+    async def release(self, worker_id: str) -> None:
+        await self._write(leases.release, worker_id)
+
+    async def workers(self) -> list[Worker]:
+        return self._read(leases.workers)
+
+    # Watching and closing
+
+    def watch(self) -> SqliteWatch:
+        self._refuse_closed()
+        watch = SqliteWatch(self._file.hub)
+        self._watches.append(watch)
+        return watch
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for watch in self._watches:
+                watch.close()
+            await asyncio.to_thread(self._file.close)
+
+    # Ways into the file
+
+    async def _write(self, work: Callable[..., T], *args: Any, rows: int = 1) -> T:
+        self._refuse_closed()
+
+        def job(tx: Transaction) -> T:
+            return work(tx, *args)
+
+        return await self._file.write(job, small=rows <= SMALL_ROWS, fault=self.fault)
+
+    def _read(self, work: Callable[..., T], *args: Any) -> T:
+        """Read here and now: a few indexed rows."""
+        self._refuse_closed()
+        with self._file.reader() as db:
+            return work(db, *args)
+
+    async def _read_apart(self, work: Callable[..., T], *args: Any) -> T:
+        """Read in a thread: it may take long."""
+        return await asyncio.to_thread(partial(self._read, work, *args))
+
+    def _one(self, statement: str, bindings: tuple[Any, ...]) -> Run | None:
+        rows = self._read(_fetch, statement, bindings)
+        return run_of(rows[0]) if rows else None
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StoreUnusable(f"{self.url} was closed")
+
+
+def _fetch(db: apsw.Connection, statement: str, bindings: Any = ()) -> list[Any]:
+    return db.execute(statement, bindings).fetchall()
+
+
+def _value(db: apsw.Connection, statement: str, bindings: Any = ()) -> Any:
+    return db.execute(statement, bindings).get

@@ -1,0 +1,52 @@
+"""A write transaction, as the modules that fill it see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import apsw
+
+from holdfast.store.sqlite.statements import CONNECTION
+
+Bindings = Sequence[Any] | Mapping[str, Any]
+
+
+class Transaction:
+    """Statements on the write connection; ``stirred`` once something happened that others may wait for."""
+
+    __slots__ = ("_db", "_now", "stirred")
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._now: int | None = None
+        self.stirred = False
+
+    def run(self, statement: str, bindings: Bindings = ()) -> int:
+        """Execute; how many rows it changed."""
+        self._db.execute(statement, bindings)
+        return self._db.changes()
+
+    def each(self, statement: str, rows: Iterable[Bindings]) -> None:
+        """Execute once per row."""
+        self._db.executemany(statement, rows)
+
+    def rows(self, statement: str, bindings: Bindings = ()) -> list[Any]:
+        """All rows."""
+        return self._db.execute(statement, bindings).fetchall()
+
+    def row(self, statement: str, bindings: Bindings = ()) -> Any:
+        """The first row, None without one."""
+        found = self._db.execute(statement, bindings).fetchall()
+        return found[0] if found else None
+
+    def value(self, statement: str, bindings: Bindings = ()) -> Any:
+        """The first column of the first row, None without one."""
+        found = self.row(statement, bindings)
+        return None if found is None else found[0]
+
+    def now(self) -> int:
+        """The database's time, one for the whole transaction."""
+        if self._now is None:
+            self._now = int(self.value(CONNECTION.now))
+        return self._now

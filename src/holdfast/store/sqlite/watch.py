@@ -1,0 +1,193 @@
+"""Watching: how a commit is noticed by those who wait, in this process and in others.
+
+In this process a commit wakes the watches directly. Other processes are nudged by a datagram to the loopback port that
+each has registered: an empty file ``ports/<number>``, which its owner keeps locked while it lives, so that the dead are
+told from the living. Datagrams may be lost; therefore ``PRAGMA data_version`` is polled as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+
+from holdfast.store.sqlite.opening import connect
+from holdfast.store.sqlite.statements import CONNECTION
+
+POLL_S = 0.25
+_PEERS_TRUSTED_S = 1.0  # how long the list of ports is believed without looking: mtimes are coarse
+
+
+class SqliteWatch:
+    """One waiter's view: everything that changed since it looked last."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._seen = hub.changes
+        self._closed = False
+        self._bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        hub.join(self)
+
+    async def wait(self, timeout: float) -> None:
+        """See :class:`holdfast.store.base.Watch`."""
+        event = asyncio.Event()
+        self._bell = (asyncio.get_running_loop(), event)
+        try:
+            # Looked at after the bell hangs: a change in between rings it.
+            if self._seen == self._hub.changes and not self._closed:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), timeout)
+        finally:
+            self._bell = None
+            self._seen = self._hub.changes
+
+    def ring(self) -> None:
+        """Something changed. From any thread."""
+        bell = self._bell
+        if bell is not None:
+            with suppress(RuntimeError):  # its loop has closed meanwhile: nobody waits
+                bell[0].call_soon_threadsafe(bell[1].set)
+
+    def close(self) -> None:
+        """See :class:`holdfast.store.base.Watch`."""
+        self._closed = True
+        self.ring()
+        self._hub.leave(self)
+
+
+class Hub:
+    """The watches of one process on one file; a listener thread while there are any."""
+
+    def __init__(self, path: Path, ports: Path, poll_s: float = POLL_S) -> None:
+        self.changes = 0
+        self.poll_s = poll_s
+        self._path = path
+        self._ports = ports
+        self._lock = threading.Lock()
+        self._watches: tuple[SqliteWatch, ...] = ()
+        self._listener: _Listener | None = None
+        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sender.setblocking(False)
+        self._peers: list[int] = []
+        self._peers_from = (0, 0.0)  # the folder's mtime, and when it was read
+
+    def join(self, watch: SqliteWatch) -> None:
+        with self._lock:
+            self._watches += (watch,)
+            if self._listener is None:
+                self._listener = _Listener(self, self._path, self._ports)
+
+    def leave(self, watch: SqliteWatch) -> None:
+        with self._lock:
+            self._watches = tuple(other for other in self._watches if other is not watch)
+            unused = None if self._watches else self._listener
+            if unused is not None:
+                self._listener = None
+        if unused is not None:
+            unused.stop()
+
+    def notify(self) -> None:
+        """This process committed something that others may wait for."""
+        self.ring()
+        own = self._listener.port if self._listener is not None else 0
+        for port in self._living_peers():
+            if port != own:
+                with suppress(OSError):  # full buffers, no loopback: polling stands behind it
+                    self._sender.sendto(b".", ("127.0.0.1", port))
+
+    def ring(self) -> None:
+        """Wake this process's watches."""
+        self.changes += 1
+        for watch in self._watches:
+            watch.ring()
+
+    def _living_peers(self) -> list[int]:
+        with suppress(OSError):
+            changed, read_at = os.stat(self._ports).st_mtime_ns, time.monotonic()
+            if changed != self._peers_from[0] or read_at - self._peers_from[1] > _PEERS_TRUSTED_S:
+                self._peers = [int(name) for name in os.listdir(self._ports) if name.isdigit()]
+                self._peers_from = (changed, read_at)
+        return self._peers
+
+    def close(self) -> None:
+        """Close every watch and the sockets."""
+        for watch in self._watches:
+            watch.close()
+        self._sender.close()
+
+
+class _Listener:
+    """The thread that hears datagrams and polls ``data_version``."""
+
+    def __init__(self, hub: Hub, path: Path, ports: Path) -> None:
+        self._hub = hub
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(hub.poll_s)
+        self.port: int = self._socket.getsockname()[1]
+        self._file = ports / str(self.port)
+        self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(self._claim, fcntl.LOCK_EX)
+        _remove_dead(ports, self.port)
+        self._db = connect(path, write=False)
+        self._version = self._data_version()  # before the first wait: a change from now on is noticed
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="holdfast-watch", daemon=True)
+        self._thread.start()
+
+    def _data_version(self) -> int:
+        return int(self._db.execute(CONNECTION.data_version).get)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            nudged = self._hear()
+            with suppress(apsw.Error):  # busy or out of memory: looked at again in a moment
+                before, self._version = self._version, self._data_version()
+                nudged = nudged or before != self._version
+            if nudged:
+                self._hub.ring()
+
+    def _hear(self) -> bool:
+        try:
+            self._socket.recv(16)
+        except TimeoutError:
+            return False
+        except OSError:
+            time.sleep(self._hub.poll_s)  # a broken socket must not make this a busy loop
+            return False
+        return True
+
+    def stop(self) -> None:
+        self._stopping = True
+        with suppress(OSError):
+            self._socket.sendto(b".", ("127.0.0.1", self.port))
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        self._db.close()
+        self._socket.close()
+        with suppress(OSError):
+            self._file.unlink()
+        os.close(self._claim)
+
+
+def _remove_dead(ports: Path, own: int) -> None:
+    """Remove ports whose owners died: their locks went with them."""
+    for file in ports.iterdir():
+        if file.name == str(own):
+            continue
+        with suppress(OSError):
+            claim = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink()
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(claim)

@@ -1,0 +1,67 @@
+"""Counting, outside Holdfast, what ran twice."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from examples.claims.ledger import LEDGER, STEPS, Execution, audit, finished, note, read_ledger, recorded_units
+
+A, B = 100, 200
+
+
+def ran(pid: int, *units: tuple[str, str]) -> list[Execution]:
+    return [Execution(claim_id=claim_id, step=step, pid=pid) for claim_id, step in units]
+
+
+def everything(claim_id: str) -> list[tuple[str, str]]:
+    return [(claim_id, step) for step in STEPS]
+
+
+def test_each_execution_is_a_line_with_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = tmp_path / "ledger.txt"
+    monkeypatch.setenv(LEDGER, str(ledger))
+    assert read_ledger(ledger) == []
+    note("c-1", "validate")
+    note("c-1", "price")
+    assert read_ledger(ledger) == ran(os.getpid(), ("c-1", "validate"), ("c-1", "price"))
+
+
+def test_without_a_ledger_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(LEDGER, raising=False)
+    monkeypatch.chdir(tmp_path)
+    note("c-1", "validate")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_stands_for_its_step_or_for_the_whole_claim() -> None:
+    keys = ["survey#0", "map#0/c-1", "map#0/c-2/validate#0", "map#0[c-2]/price#0", "read_chunk line-2"]
+    units = recorded_units(keys, ["c-1", "c-2", "c-3"])
+    assert units == {*everything("c-1"), ("c-2", "validate"), ("c-2", "price")}
+    assert finished(units) == 1
+
+
+def test_an_undisturbed_run_repeats_nothing() -> None:
+    found = audit(ran(A, *everything("c-1")), everything("c-1"), ["c-1"])
+    assert (found.executed, found.repeated, found.in_flight, found.missing) == (5, [], [], [])
+
+
+def test_a_recorded_step_that_runs_again_is_repeated() -> None:
+    unit = ("c-1", "price")
+    found = audit([*ran(A, unit), *ran(B, unit)], {unit}, [])
+    assert (found.repeated, found.in_flight) == ([unit], [])
+
+
+def test_a_step_that_was_not_recorded_at_the_kill_was_in_flight() -> None:
+    unit = ("c-1", "price")
+    found = audit([*ran(A, unit), *ran(B, unit)], set(), [])
+    assert (found.repeated, found.in_flight) == ([], [unit])
+
+
+def test_a_step_that_runs_twice_in_one_process_is_repeated() -> None:
+    unit = ("c-1", "price")
+    assert audit(ran(B, unit, unit), set(), []).repeated == [unit]
+
+
+def test_a_step_that_never_ran_is_missing() -> None:
+    assert audit(ran(A, *everything("c-1")[1:]), set(), ["c-1"]).missing == [("c-1", "validate")]
