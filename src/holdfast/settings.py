@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, fields
+from typing import Any
+
+from holdfast.errors import BadOption
 
 MAX_DELTA = 32 * 2**20
 """Bytes that one delta may hold."""
@@ -39,3 +43,24 @@ class Settings:
     turn: int = 2000
     stall: float = 5.0
     silent: float = 300.0
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """The defaults, each overridden by its variable: ``HOLDFAST_CONCURRENCY``, ``HOLDFAST_LEASE``, …
+
+        Raises:
+            BadOption: a variable is no number, or negative.
+        """
+        found = {field.name: os.environ.get(f"HOLDFAST_{field.name.upper()}") for field in fields(cls)}
+        return cls(**{name: _number(name, text) for name, text in found.items() if text})
+
+
+def _number(name: str, text: str) -> Any:
+    whole = isinstance(getattr(Settings(), name), int)
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise BadOption(f"HOLDFAST_{name.upper()}={text!r}: write a number, {'whole, ' if whole else ''}zero or more")
+    return value

@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.codec.compare import difference
 from holdfast.codec.shape import shape_of
+from holdfast.codec.envelope import pack, unpack
 from holdfast.codec.text import canonical, clean, type_name
 from holdfast.errors import StoreUnusable
 
@@ -35,8 +36,8 @@ class Failed:
     state: Mapping[str, Any] | None = None
 
     def pack(self) -> bytes:
-        """The record as JSON; :meth:`unpack` reads it."""
-        return canonical(asdict(self))
+        """The record as bytes for the store; :meth:`unpack` reads it."""
+        return pack(canonical(asdict(self)))
 
     @classmethod
     def unpack(cls, data: bytes) -> Failed:
@@ -50,7 +51,7 @@ class Failed:
             'no answer'
         """
         try:
-            fields = json.loads(data)
+            fields = json.loads(unpack(data))
             args = fields.pop("args")
             return cls(**fields, args=None if args is None else tuple(args))
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -19,6 +19,7 @@ from holdfast.durable.context import Context
 from holdfast.durable.core import Core, Identity
 from holdfast.durable.draft import Draft
 from holdfast.durable.effects import Effects, Ended, backoff
+from holdfast.durable.points import reach
 from holdfast.durable.running import Running
 from holdfast.durable.wishes import write
 from holdfast.errors import HoldfastError, LeaseLost, StoreRejected
@@ -32,6 +33,8 @@ logger = logging.getLogger("holdfast.run")
 
 _DRAFT_BYTES = 4 * 2**20
 _DRAFT_WRITES = 2000
+_BEFORE = {Suspend: "suspending", Finish: "ending"}
+_AFTER = {Suspend: "suspended", Finish: "ended"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +94,7 @@ class Activation:
     def start(self) -> None:
         """Replay the journal and go on."""
         run = self.run
+        reach("claimed", run.id)
         if run.entries > WARN_ENTRIES:
             self.say(logging.WARNING, f"the journal has {run.entries:,} entries; at {MAX_ENTRIES:,} the run stops: use ctx.continue_as")
         try:
@@ -147,6 +151,7 @@ class Activation:
             self._not_rested()
             return
         self._restless_since = None
+        reach("replayed", self.run.id)
         self._take()
         if self.core.blocked or self.core.continuing or self.core.finished:
             self._body_ended()
@@ -205,6 +210,7 @@ class Activation:
     # -- effects
 
     def _effects_ended(self, ended: Sequence[tuple[Effect, Ended]]) -> None:
+        reach("effect-ended", self.run.id)
         for effect, outcome in ended:
             self._results.append(lambda draft, e=effect, o=outcome: self._record(draft, e, o))  # type: ignore[misc]  # mypy cannot type a lambda with defaults
         self._flush()
@@ -226,6 +232,7 @@ class Activation:
             self._services.lost()
             return
         for work in works:
+            reach("effect-begins", self.run.id)
             self._running.begin(work)
 
     # -- writing
@@ -289,6 +296,7 @@ class Activation:
 
     async def _commit(self, draft: Draft) -> None:
         starting, self._to_start = ([], self._to_start) if self._asks else (self._to_start, [])
+        reach(_BEFORE.get(type(draft.end), "committing"), self.run.id)
         try:
             verdict = await self._services.committer.submit(draft.delta(self.run.rid, self.run.epoch))
         except LeaseLost:
@@ -300,6 +308,7 @@ class Activation:
             return
         finally:
             self._in_flight = False
+        reach(_AFTER.get(type(draft.end), "committed"), self.run.id)
         if self.retired:
             return
         if verdict is Verdict.REFUSED:

@@ -68,8 +68,8 @@ class Declare:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class OpenGroup:
-    """Begin the group of a map over an agent."""
+class SetGroup:
+    """Begin the group of a map over an agent, or say that it has all its members."""
 
     key: str
     branch: int | None
@@ -77,15 +77,7 @@ class OpenGroup:
     limit: int
     every: bool
     first_failure: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class CloseGroup:
-    """Say that a group has all its members."""
-
-    key: str
-    map: int
-    total: int
+    total: int | None = None  # once the group has all its members
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -130,7 +122,7 @@ class BranchEnded:
     value: bytes
 
 
-Ask = Effect | Chunk | Child | Declare | OpenGroup | CloseGroup | Mark | CancelChild | CancelGroup | Abandon | BranchEnded
+Ask = Effect | Chunk | Child | Declare | SetGroup | Mark | CancelChild | CancelGroup | Abandon | BranchEnded
 
 
 @dataclass(slots=True)

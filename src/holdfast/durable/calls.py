@@ -207,6 +207,10 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         """Its arguments, whole."""
         return codec.pack_arguments(self.target.fn, self.args, self.kwargs, skip=self.target.injected)
 
+    def digest(self) -> bytes:
+        """What tells a repeated start from a conflicting one."""
+        return codec.fingerprint(self.packed_arguments())
+
     def spend(self, how: str) -> None:
         """Consume it.
 

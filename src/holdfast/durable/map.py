@@ -194,13 +194,7 @@ class MapRun:
         if index is not None:
             self.core.deliver_items(self.hash, index, self.scope.branch)
         if self._mode == "child" and self.hash not in self.core.history.groups:
-            self.core.ask(
-                self.key,
-                asks.OpenGroup(
-                    key=self.key, branch=self.scope.branch, map=self.hash, limit=self._options.concurrency,
-                    every=self._streaming, first_failure=not self._options.collect,
-                ),
-            )  # fmt: skip
+            self.core.ask(self.key, self._group(None))
         if isinstance(self._mapped.items, AsyncIterable):
             self.scope.loop.create_task(self._pull_async(self._mapped.items))
             self.core.touch(self.scope)
@@ -369,13 +363,19 @@ class MapRun:
     def _finish_if_done(self) -> None:
         if self._mode == "child" and self._exhausted and not self._group_complete and not self._closed:
             self._group_complete = True
-            self.core.ask(f"~group:{self.key}", asks.CloseGroup(key=self.key, map=self.hash, total=self._pulled))
+            self.core.ask(f"~group:{self.key}", self._group(self._pulled))
         if self._exhausted and not self._running and not self.whole.done():
             self.whole.set_result(Results(self._values, self._pulled))
             self._closed = True
             self._branches.clear()
             self.core.touch(self.scope)
             self._wake()
+
+    def _group(self, total: int | None) -> asks.SetGroup:
+        return asks.SetGroup(
+            key=self.key, branch=self.scope.branch, map=self.hash, limit=self._options.concurrency, every=self._streaming,
+            first_failure=not self._options.collect, total=total,
+        )  # fmt: skip
 
     def _stop_running(self) -> None:
         if self._mode == "child" and self._running:

@@ -13,7 +13,7 @@ from holdfast.records.journal import Entry, Op
 
 TIMED_OUT = "StepTimedOut"
 UNKNOWN = "OutcomeUnknown"
-CANCELLED = "RunCancelled"
+CANCELLED = "Cancelled"
 RUN_TIMED_OUT = "RunTimedOut"
 
 _STEP_FAILURES: dict[str, type[CallFailed]] = {TIMED_OUT: StepTimedOut, UNKNOWN: OutcomeUnknown}

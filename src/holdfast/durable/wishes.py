@@ -23,12 +23,10 @@ def write(draft: Draft, run: Run, ask: Ask) -> None:
         case asks.Declare():
             draft.promises.append(NewPromise(id=f"{run.id}/{ask.key}", key=ask.key, schema=ask.schema))
             draft.intent(Op.PROMISE, ask.key, branch=ask.branch)
-        case asks.OpenGroup():
+        case asks.SetGroup():
             draft.groups.append(
-                Group(map=ask.map, key=ask.key, total=None, limit=ask.limit, every=ask.every, first_failure=ask.first_failure)
+                Group(map=ask.map, key=ask.key, total=ask.total, limit=ask.limit, every=ask.every, first_failure=ask.first_failure)
             )
-        case asks.CloseGroup():
-            draft.groups.append(Group(map=ask.map, key=ask.key, total=ask.total, limit=0, every=False, first_failure=False))
         case asks.Mark():
             draft.entry(Kind.MARK, Op.RUN, ask.key, branch=ask.branch, value=ask.value)
         case asks.CancelChild():

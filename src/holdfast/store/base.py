@@ -133,8 +133,7 @@ class Commits(Protocol):
         the verdicts beside it, so a batch that is sent again under the same number is not applied again and answers the
         same. A delta with entries or items resets the run's ``lost``.
 
-        The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the parent unless
-        detached, or counts in its group and releases the next held child; cancels children that have not ended and are
+        The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the parent, or counts in its group and releases the next held child; cancels children that have not ended and are
         not detached); Block; Renew (deletes journal, items, groups, resolved promises; raises ``generation``; status
         ``queued``); HandBack (status ``queued``).
         Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.

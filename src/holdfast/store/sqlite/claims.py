@@ -48,9 +48,10 @@ def claim(
     if not tx.value(LEASES.live, (worker_id, tx.now())):
         raise _lease_lost(worker_id)
     take_over(tx)
-    for hosted in hosts:
+    wanted = dict(zip(hosts, builds, strict=True))
+    for hosted in wanted:
         tx.run(CLAIMS.make_ready, {"agent": hosted.agent, "version": hosted.version, "now": now})
-    queues = [_ready(tx, hosted, build, limit) for hosted, build in zip(hosts, builds, strict=True)]
+    queues = [_ready(tx, hosted, build, limit) for hosted, build in wanted.items()]
     chosen = heapq.nsmallest(limit, (run for queue in queues for run in queue))
     tx.each(CLAIMS.take, [{"worker": worker_id, "now": now, "rid": rid} for _, _, rid, _ in chosen])
     tx.each(CLAIMS.add_activation, [(rid, build, now) for _, _, rid, build in chosen])

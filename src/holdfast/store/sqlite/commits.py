@@ -13,7 +13,7 @@ from holdfast.records.run import Status
 from holdfast.store.sqlite import news, renewal, runs
 from holdfast.store.sqlite.statements import CLAIMS, COMMITS, NEWS
 from holdfast.store.sqlite.transaction import Transaction
-from holdfast.store.sqlite.values import entry_row, keep, progress_text
+from holdfast.store.sqlite.values import INLINE, entry_row, keep, progress_text
 
 
 def commit(tx: Transaction, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
@@ -40,6 +40,13 @@ def _answered(tx: Transaction, worker_id: str, number: int) -> list[Verdict] | N
     return None
 
 
+def weight(delta: Delta) -> int:
+    """About how many small rows it is to write."""
+    values = sum(len(entry.value) + len(entry.note) for entry in delta.entries)
+    values += sum(len(item.value) for item in delta.items if item.value)
+    return 1 + len(delta.entries) + len(delta.items) + len(delta.children) + len(delta.cancels) + values // INLINE
+
+
 class _Batch:
     """Deltas on their way in. Rows gather, so that many deltas share a statement; ends see what gathered before."""
 
@@ -62,7 +69,7 @@ class _Batch:
         if epoch != delta.epoch:
             return Verdict.REFUSED
         self._gather(delta)
-        self._deal_with_others(delta)
+        self._deal_with_others(delta, _time_of(self._tx, delta))
         return Verdict.APPLIED if delta.end is None else self._end(delta, run_id)
 
     def _gather(self, delta: Delta) -> None:
@@ -84,16 +91,18 @@ class _Batch:
         else:
             self._items.append((*row, keep(self._tx, rid, item.value)))
 
-    def _deal_with_others(self, delta: Delta) -> None:
+    def _deal_with_others(self, delta: Delta, at: int) -> None:
         tx = self._tx
         for promise in delta.promises:
             news.declare(tx, delta.rid, promise)
         for group in delta.groups:
-            news.put_group(tx, delta.rid, group, tx.now())
+            news.put_group(tx, delta.rid, group, at)
         if delta.children:
             runs.start_children(tx, delta.children)
         for run_id in delta.cancels:
-            news.cancel(tx, run_id, "its parent cancelled it", tx.now())
+            news.cancel(tx, run_id, "its parent cancelled it", at)
+        for map in delta.cancel_groups:
+            news.cancel_children(tx, delta.rid, "its parent cancelled the map", at, map=map)
 
     def flush(self) -> None:
         """Write what has gathered."""
@@ -125,6 +134,14 @@ class _Batch:
         del self._owned[rid]
         tx.stirred = True
         return Verdict.APPLIED
+
+
+def _time_of(tx: Transaction, delta: Delta) -> int:
+    """When a delta happened, by the clock of its owner; the database's where it does not say."""
+    if isinstance(delta.end, Finish):
+        return delta.end.at
+    said = [part.at for parts in (delta.entries, delta.items, delta.children) for part in parts[-1:]]
+    return max(said) if said else tx.now()
 
 
 def _finish(tx: Transaction, rid: int, status: Status, value: bytes, at: int) -> None:

@@ -20,8 +20,8 @@ _TRANSIENT = (
     apsw.CantOpenError,  # after the first opening succeeded: out of file descriptors, mostly
 )
 _POISON = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
-# What apsw raises for values that no SQLite value can hold: a wide integer, a lone surrogate, another type.
-_UNBINDABLE = (OverflowError, UnicodeEncodeError, TypeError)
+# What apsw raises for values that no SQLite value can hold: a wide integer, a lone surrogate.
+_UNBINDABLE = (OverflowError, UnicodeEncodeError)
 
 
 def translated(error: Exception, url: str) -> StoreError:

@@ -11,16 +11,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
 from holdfast.errors import CommitUnknown
 from holdfast.store.sqlite import guard
-from holdfast.store.sqlite.edge import edge, translated
+from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.opening import connect, migrate, prepare_folder
 from holdfast.store.sqlite.statements import CONNECTION
 from holdfast.store.sqlite.transaction import Transaction
@@ -63,28 +63,30 @@ class SharedFile:
             self._turnstile.acquire()
             try:
                 migrate(path)
-                self._writer = self._connect_writer()
+                self._writer: apsw.Connection | None = self._connect_writer()
             finally:
                 self._turnstile.release()
-        except BaseException as error:
+        except BaseException:
             guard.unprotect(str(path))
             self._turnstile.close()
-            if isinstance(error, apsw.Error):
-                raise translated(error, str(path)) from error
             raise
         self._readers: list[apsw.Connection] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="holdfast-writer")
-        self._waiting = 0  # jobs in the writer's thread: nobody may overtake them
+        self._waiting: set[Future[Any]] = set()  # jobs of the writer's thread: nobody may overtake them
         self._usual_s = 0.0  # what a small transaction has taken of late
         self._wal_pages = 0
+        self._checkpoint_at = CHECKPOINT_PAGES
         self.hub = Hub(path, self.sidecar / "ports")
 
     def _connect_writer(self) -> apsw.Connection:
-        writer = connect(self.path, write=True)
-        writer.set_wal_hook(self._note_wal)
-        return writer
+        with edge(str(self.path)):
+            writer = connect(self.path, write=True)
+            writer.set_wal_hook(self._note_wal)
+            return writer
 
     def _note_wal(self, db: apsw.Connection, name: str, pages: int) -> int:
+        if pages < self._wal_pages:  # all of it was copied, and it began from its start again
+            self._checkpoint_at = CHECKPOINT_PAGES
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
@@ -102,19 +104,17 @@ class SharedFile:
             finally:
                 self._lock.release()
                 self._checkpoint_soon()
-        return await self._in_thread(lambda: self._in_turn(lambda: self._timed(job, fault)))
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        self._waiting += 1
-        future = self._thread.submit(work)
-        future.add_done_callback(self._one_less)
+        run = self._timed if small else self._transact
         try:
-            return await asyncio.wrap_future(future)
+            return await asyncio.wrap_future(self._submit(lambda: run(job, fault)))
         finally:
             self._checkpoint_soon()
 
-    def _one_less(self, _: object) -> None:
-        self._waiting -= 1
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        future = self._thread.submit(self._in_turn, work)
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
 
     def _in_turn(self, work: Callable[[], T]) -> T:
         with self._lock:
@@ -134,55 +134,60 @@ class SharedFile:
     def _transact(self, job: Job[T], fault: Fault) -> T:
         with edge(str(self.path)):
             _reach(fault, "before-begin")
-            self._writer.execute(CONNECTION.begin)
-            tx = Transaction(self._writer)
+            if self._writer is None:
+                self._writer = self._connect_writer()
+            db = self._writer
+            db.execute(CONNECTION.begin)
+            tx = Transaction(db)
             try:
                 result = job(tx)
                 _reach(fault, "before-commit")
             except BaseException:
-                self._roll_back()
+                self._roll_back(db)
                 raise
-            self._commit(fault)
+            self._commit(db, fault)
         if tx.stirred:
             self.hub.notify()
         return result
 
-    def _commit(self, fault: Fault) -> None:
+    def _commit(self, db: apsw.Connection, fault: Fault) -> None:
         try:
-            self._writer.execute(CONNECTION.commit)
+            db.execute(CONNECTION.commit)
             _reach(fault, "after-commit")
         except (apsw.FullError, apsw.BusyError):
-            self._roll_back()  # the commit frame was never written: surely not applied
+            self._roll_back(db)  # the commit frame was never written: surely not applied
             raise
         except apsw.Error as error:
             # The frame may be in the file though the sync failed: a crash now might bring it back. A fresh connection
             # sees what counts, and the worker's counter tells whether to apply the batch again.
-            self._reopen()
+            self._discard(db)
             raise CommitUnknown(f"{self.path}: the disk failed while committing ({error}). Send it again") from error
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, db: apsw.Connection) -> None:
         try:
-            if self._writer.in_transaction:  # SQLite has rolled back by itself after some errors (disk full)
-                self._writer.execute(CONNECTION.roll_back)
+            if db.in_transaction:  # SQLite has rolled back by itself after some errors (disk full)
+                db.execute(CONNECTION.roll_back)
         except apsw.Error:
-            self._reopen()
+            self._discard(db)
 
-    def _reopen(self) -> None:
+    def _discard(self, db: apsw.Connection) -> None:
+        """Close the write connection; the next transaction opens another."""
+        self._writer = None
         with suppress(apsw.Error):
-            self._writer.close(True)
-        self._writer = self._connect_writer()
+            db.close(True)
 
     # Checkpoints
 
     def _checkpoint_soon(self) -> None:
-        if self._wal_pages >= CHECKPOINT_PAGES and not self._waiting:
-            self._wal_pages = 0
-            self._waiting += 1
-            self._thread.submit(self._in_turn, self._checkpoint).add_done_callback(self._one_less)
+        if self._wal_pages >= self._checkpoint_at:
+            # Not again at every commit while a reader keeps the WAL from starting over.
+            self._checkpoint_at = self._wal_pages + CHECKPOINT_PAGES
+            self._submit(self._checkpoint)
 
     def _checkpoint(self) -> None:
-        with suppress(apsw.Error):  # a reader is in the way, or the disk is full: the next commit tries again
-            self._writer.execute(CONNECTION.checkpoint).fetchall()
+        if self._writer is not None:
+            with suppress(apsw.Error):  # the disk is full, or a foreign process checkpoints: later, then
+                self._writer.execute(CONNECTION.checkpoint).fetchall()
 
     # Reading
 
@@ -190,7 +195,7 @@ class SharedFile:
     def reader(self) -> Iterator[apsw.Connection]:
         """A connection for reading, all statements of which see one state. For any thread."""
         with edge(str(self.path)):
-            db = self._readers.pop() if self._readers else connect(self.path, write=False)
+            db = self._idle_reader() or connect(self.path, write=False)
             try:
                 db.execute(CONNECTION.begin_reading)
                 yield db
@@ -198,10 +203,16 @@ class SharedFile:
             except BaseException:
                 db.close(True)
                 raise
-            if len(self._readers) < IDLE_READERS:
+            if len(self._readers) < IDLE_READERS and self.users:
                 self._readers.append(db)
             else:
                 db.close()
+
+    def _idle_reader(self) -> apsw.Connection | None:
+        try:
+            return self._readers.pop()
+        except IndexError:  # asked for forgiveness, because other threads take readers too
+            return None
 
     # The end
 
@@ -220,8 +231,9 @@ class SharedFile:
 
     def _close_connections(self) -> None:
         for db in (*self._readers, self._writer):
-            with suppress(apsw.Error):
-                db.close(True)
+            if db is not None:
+                with suppress(apsw.Error):
+                    db.close(True)
         self._readers.clear()
 
 

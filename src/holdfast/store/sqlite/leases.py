@@ -53,10 +53,10 @@ class SqliteKeeper:
 
     def __init__(self, path: Path, sidecar: Path, worker_id: str, ttl: int) -> None:
         self._path, self._worker_id, self._ttl = path, worker_id, ttl
-        self._turnstile = Turnstile(sidecar)
-        guard.protect(str(path))
         with edge(str(path)):
             self._db = connect(path, write=True, durable=False)
+        guard.protect(str(path))
+        self._turnstile = Turnstile(sidecar)
         self._open = True
 
     def renew(self) -> bool:

@@ -45,11 +45,11 @@ def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int) -> No
 
 def _tell_parent(tx: Transaction, place: tuple[int, str, int, int, int | None, int, int, int], ok: bool,
                  value: Stored, at: int) -> None:  # fmt: skip
-    parent, key, generation, detached, map, ord, branch, held = place
-    if parent is None or detached:
+    parent, key, generation, _, map, ord, branch, held = place
+    if parent is None:
         return
     if map is not None:
-        group = tx.row(NEWS.count_end, {"rid": parent, "map": map, "slot": 0 if held else 1})
+        group = tx.row(NEWS.count_end, {"rid": parent, "generation": generation, "map": map, "slot": 0 if held else 1})
         if group is not None:
             tx.run(NEWS.add_ending, (parent, map, ord, branch, ok))
             release(tx, parent, map, at)
@@ -92,14 +92,15 @@ def release(tx: Transaction, parent: int, map: int, at: int) -> None:
         tx.stirred = True
 
 
-def cancel_children(tx: Transaction, rid: int, reason: str, at: int) -> None:
-    """Cancel the children of a run that has ended, set-wise: there may be ten thousand."""
+def cancel_children(tx: Transaction, rid: int, reason: str, at: int, *, map: int | None = None) -> None:
+    """Cancel the children of a run that has ended, or those of one map, set-wise: there may be ten thousand."""
     error = cancelled(reason)
-    pending = [rid]
+    pending = [(rid, map)]
     while pending:
-        which = {"parent": pending.pop(), "reason": reason, "at": at}
+        parent, group = pending.pop()
+        which = {"parent": parent, "map": group, "reason": reason, "at": at}
         idle = tx.rows(RUNS.end_idle_children, {**which, "error": error})
-        pending += [child for (child,) in idle]
+        pending += [(child, None) for (child,) in idle]
         tx.each(NEWS.forget_all, idle)
         live = tx.rows(RUNS.cancel_live_children, which)
         tx.each(NEWS.file, [(child, wake, Op.RUN, CANCEL_KEY, False, error) for child, wake in live])

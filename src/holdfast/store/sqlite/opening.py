@@ -67,7 +67,10 @@ def _refuse_foreign(path: Path, sidecar: Path) -> None:
 def migrate(path: Path) -> None:
     """Bring the file to the newest schema. Under the turnstile: several processes may open a new file at once."""
     with edge(str(path)):
-        db = apsw.Connection(str(path))
+        try:
+            db = apsw.Connection(str(path))
+        except apsw.CantOpenError as error:
+            raise StoreUnusable(f"{path} cannot be opened ({error}). Check the path and its permissions") from error
         try:
             db.set_busy_timeout(BUSY_MS)
             _check_owner(db, path)

@@ -56,7 +56,7 @@ class SqliteStore:
     # Runs
 
     async def start(self, new: Sequence[NewRun]) -> list[Started]:
-        return await self._write(runs.start, new, rows=len(new))
+        return await self._write(runs.start, new, rows=sum(map(runs.weight, new)))
 
     async def get(self, run_id: str) -> Run | None:
         return self._one(RUNS.get, (run_id,))
@@ -133,8 +133,7 @@ class SqliteStore:
     # Commits and promises
 
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
-        rows = sum(1 + len(d.entries) + len(d.items) + len(d.children) + len(d.cancels) for d in deltas)
-        return await self._write(commits.commit, worker_id, number, deltas, rows=rows)
+        return await self._write(commits.commit, worker_id, number, deltas, rows=sum(map(commits.weight, deltas)))
 
     async def schema(self, promise_id: str) -> bytes | None:
         found: bytes | None = self._read(_value, PROMISES.schema, (promise_id,))

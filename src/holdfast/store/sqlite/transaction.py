@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -22,14 +22,14 @@ class Transaction:
         self._now: int | None = None
         self.stirred = False
 
-    def run(self, statement: str, bindings: Bindings = ()) -> int:
-        """Execute; how many rows it changed."""
+    def run(self, statement: str, bindings: Bindings = ()) -> None:
+        """Execute."""
         self._db.execute(statement, bindings)
-        return self._db.changes()
 
-    def each(self, statement: str, rows: Iterable[Bindings]) -> None:
+    def each(self, statement: str, rows: Sequence[Bindings]) -> None:
         """Execute once per row."""
-        self._db.executemany(statement, rows)
+        if rows:
+            self._db.executemany(statement, rows)
 
     def rows(self, statement: str, bindings: Bindings = ()) -> list[Any]:
         """All rows."""

@@ -96,7 +96,8 @@ class Hub:
     def notify(self) -> None:
         """This process committed something that others may wait for."""
         self.ring()
-        own = self._listener.port if self._listener is not None else 0
+        listener = self._listener
+        own = listener.port if listener is not None else 0
         for port in self._living_peers():
             if port != own:
                 with suppress(OSError):  # full buffers, no loopback: polling stands behind it
@@ -128,17 +129,11 @@ class _Listener:
 
     def __init__(self, hub: Hub, path: Path, ports: Path) -> None:
         self._hub = hub
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(hub.poll_s)
-        self.port: int = self._socket.getsockname()[1]
-        self._file = ports / str(self.port)
-        self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(self._claim, fcntl.LOCK_EX)
-        _remove_dead(ports, self.port)
         self._db = connect(path, write=False)
         self._version = self._data_version()  # before the first wait: a change from now on is noticed
-        self._stopping = False
+        self._stopped = threading.Event()
+        self._port = _Port.open(ports, hub.poll_s)
+        self.port = 0 if self._port is None else self._port.number
         self._thread = threading.Thread(target=self._run, name="holdfast-watch", daemon=True)
         self._thread.start()
 
@@ -146,7 +141,7 @@ class _Listener:
         return int(self._db.execute(CONNECTION.data_version).get)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopped.is_set():
             nudged = self._hear()
             with suppress(apsw.Error):  # busy or out of memory: looked at again in a moment
                 before, self._version = self._version, self._data_version()
@@ -155,22 +150,59 @@ class _Listener:
                 self._hub.ring()
 
     def _hear(self) -> bool:
+        if self._port is not None:
+            with suppress(OSError):
+                return self._port.hear()
+        self._stopped.wait(self._hub.poll_s)  # without a port, polling must do
+        return False
+
+    def stop(self) -> None:
+        """Stop the thread and give the port back."""
+        self._stopped.set()
+        if self._port is not None:
+            self._port.nudge()
+        self._thread.join()
+        self._db.close()
+        if self._port is not None:
+            self._port.close()
+
+
+class _Port:
+    """A registered loopback port."""
+
+    def __init__(self, ports: Path, timeout: float) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(timeout)
+        self.number: int = self._socket.getsockname()[1]
+        self._file = ports / str(self.number)
+        self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(self._claim, fcntl.LOCK_EX)
+        _remove_dead(ports, self.number)
+
+    @classmethod
+    def open(cls, ports: Path, timeout: float) -> _Port | None:
+        """A port, None where there is no loopback network."""
+        try:
+            return cls(ports, timeout)
+        except OSError:
+            return None
+
+    def hear(self) -> bool:
+        """Wait for a datagram. False if none came in time."""
         try:
             self._socket.recv(16)
         except TimeoutError:
             return False
-        except OSError:
-            time.sleep(self._hub.poll_s)  # a broken socket must not make this a busy loop
-            return False
         return True
 
-    def stop(self) -> None:
-        self._stopping = True
+    def nudge(self) -> None:
+        """Wake the listener's own thread."""
         with suppress(OSError):
-            self._socket.sendto(b".", ("127.0.0.1", self.port))
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-        self._db.close()
+            self._socket.sendto(b".", ("127.0.0.1", self.number))
+
+    def close(self) -> None:
+        """Unregister."""
         self._socket.close()
         with suppress(OSError):
             self._file.unlink()

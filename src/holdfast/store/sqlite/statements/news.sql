@@ -57,7 +57,8 @@ ON CONFLICT (rid, map) DO UPDATE SET key = excluded.key, total = excluded.total,
 
 -- name: count_end
 -- A child of the group ended, and gave up its slot if it had one.
-UPDATE groups SET done = done + 1, active = active - :slot WHERE rid = :rid AND map = :map
+UPDATE groups SET done = done + 1, active = active - :slot
+WHERE rid = :rid AND map = :map AND (SELECT generation FROM runs WHERE runs.rid = :rid) = :generation
 RETURNING key, total, every, first_failure, done;
 
 -- name: add_active

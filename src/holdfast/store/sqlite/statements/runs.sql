@@ -92,11 +92,12 @@ UPDATE runs SET cancel_reason = CASE WHEN cancel_at IS NULL THEN :reason ELSE ca
 WHERE rid = :rid;
 
 -- name: end_idle_children
--- End the children that have no body to clean up with: never claimed, or blocked. Their parent is past being told.
+-- End the children (of one map, if given) that have no body to clean up with: never claimed, or blocked. Their parent
+-- is past being told.
 UPDATE runs SET status = 'cancelled', error = :error, ended_at = :at, held = 0,
                 cancel_reason = CASE WHEN cancel_at IS NULL THEN :reason ELSE cancel_reason END,
                 cancel_at = coalesce(cancel_at, :at)
-WHERE parent = :parent AND detached = 0
+WHERE parent = :parent AND detached = 0 AND (:map IS NULL OR map = :map)
   AND ((status = 'queued' AND started_at IS NULL) OR status = 'blocked')
 RETURNING rid;
 
@@ -106,5 +107,5 @@ UPDATE runs SET cancel_at = :at, cancel_reason = :reason, wakes = wakes + 1,
                 ready_at = CASE status WHEN 'waiting' THEN :at ELSE ready_at END,
                 wake_at = CASE status WHEN 'waiting' THEN NULL ELSE wake_at END,
                 status = CASE status WHEN 'waiting' THEN 'queued' ELSE status END
-WHERE parent = :parent AND detached = 0 AND ended_at IS NULL AND cancel_at IS NULL
+WHERE parent = :parent AND detached = 0 AND (:map IS NULL OR map = :map) AND ended_at IS NULL AND cancel_at IS NULL
 RETURNING rid, wakes;

@@ -1,0 +1,87 @@
+"""Holdfast: the runtime that long-running AI agents live in. Write plain asyncio; it is durable."""
+
+from holdfast.durable.calls import Call
+from holdfast.durable.catalog import Agent, Tool, ToolContext
+from holdfast.durable.client import Client
+from holdfast.durable.context import Context, Promise
+from holdfast.durable.effects import idempotency_key
+from holdfast.durable.handles import Run
+from holdfast.durable.map import Mapped
+from holdfast.durable.mapped import Failure
+from holdfast.errors import (
+    BadOption,
+    CallFailed,
+    CallRefused,
+    CallReused,
+    ChildCancelled,
+    ChildFailed,
+    DuplicateKey,
+    DuplicateName,
+    EffectInBody,
+    HoldfastError,
+    KeyConflict,
+    NotInRun,
+    NotStorable,
+    OutcomeUnknown,
+    PromiseFailed,
+    RunBlocked,
+    RunCancelled,
+    RunFailed,
+    StepFailed,
+    StepTimedOut,
+    StoreBusy,
+    StoreError,
+    StoreUnusable,
+    TooLarge,
+    UnknownAgent,
+    UnknownRun,
+    UsageError,
+)
+from holdfast.records.run import Status
+from holdfast.runtime import App, Runtime
+from holdfast.settings import Settings
+
+__all__ = [
+    "Agent",
+    "App",
+    "BadOption",
+    "Call",
+    "CallFailed",
+    "CallRefused",
+    "CallReused",
+    "ChildCancelled",
+    "ChildFailed",
+    "Client",
+    "Context",
+    "DuplicateKey",
+    "DuplicateName",
+    "EffectInBody",
+    "Failure",
+    "HoldfastError",
+    "KeyConflict",
+    "Mapped",
+    "NotInRun",
+    "NotStorable",
+    "OutcomeUnknown",
+    "Promise",
+    "PromiseFailed",
+    "Run",
+    "RunBlocked",
+    "RunCancelled",
+    "RunFailed",
+    "Runtime",
+    "Settings",
+    "Status",
+    "StepFailed",
+    "StepTimedOut",
+    "StoreBusy",
+    "StoreError",
+    "StoreUnusable",
+    "Tool",
+    "ToolContext",
+    "TooLarge",
+    "UnknownAgent",
+    "UnknownRun",
+    "UsageError",
+    "idempotency_key",
+]

@@ -1,0 +1,313 @@
+"""A client of a store: starts runs, finds them, tells them things. It needs no worker in its process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import jsonschema
+
+from holdfast import codec
+from holdfast.clock import Clock, Duration, micros, new_id
+from holdfast.durable.calls import Call
+from holdfast.durable.catalog import Catalog
+from holdfast.durable.handles import Run
+from holdfast.errors import (
+    BadOption,
+    KeyConflict,
+    NotFound,
+    NotStorable,
+    RunBlocked,
+    RunCancelled,
+    RunFailed,
+    UnknownAgent,
+    UnknownRun,
+)
+from holdfast.records.journal import Entry, Op
+from holdfast.records.run import Activation, NewRun, Status
+from holdfast.records.run import Run as RunRecord
+from holdfast.records.worker import Hosted, Worker
+from holdfast.store.base import RunFilter, Store
+
+R = TypeVar("R")
+_PAGE = 1000
+_LOOK_AGAIN = 1.0  # seconds; a lost notification costs a caller so much at the most
+
+
+class StoredRun(Run[R], Generic[R]):
+    """A run in a store."""
+
+    def __init__(self, client: Client, run_id: str) -> None:
+        self.id = run_id
+        self._client = client
+
+    async def result(self, *, timeout: Duration | None = None) -> R:
+        """Wait for the run's result.
+
+        Args:
+            timeout: stop waiting after so long; the run goes on.
+
+        Raises:
+            RunFailed: its body raised, or its own timeout passed.
+            RunCancelled: it was cancelled.
+            RunBlocked: its code no longer fits its journal; it waits for a person.
+            TimeoutError: ``timeout`` passed first.
+        """
+        async with asyncio.timeout(None if timeout is None else micros(timeout) / 1e6):
+            record = await self._client.wait_until(self.id, lambda run: run.status.ended or run.status is Status.BLOCKED)
+        return cast(R, self._client.outcome(record))
+
+    async def status(self) -> str:
+        """Where it stands: ``queued``, ``running``, ``waiting``, ``succeeded``, …"""
+        return (await self.info()).status
+
+    async def cancel(self, *, reason: str = "") -> None:
+        """Ask it to cancel; does not wait for its end. Harmless if it has ended."""
+        await self._client.cancel(self.id, reason=reason)
+
+    async def info(self) -> RunRecord:
+        """Its record: status, progress, times, who runs it."""
+        return await self._client.info(self.id)
+
+    async def recorded(self) -> list[str]:
+        """The keys of all that is recorded of it, in order: journal entries' outcomes, then finished map items."""
+        return await self._client.recorded(self.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Why a run is not being executed just now, in words."""
+
+    reason: str
+
+
+class Client:
+    """Starts, finds and tells runs. Made by ``app.open`` and ``app.connect``."""
+
+    def __init__(self, store: Store, catalog: Catalog, clock: Clock) -> None:
+        self.store = store
+        self._catalog = catalog
+        self._clock = clock
+
+    async def start(self, call: Call[R], /, *, key: str | None = None, priority: int = 0) -> StoredRun[R]:
+        """Start a run; it is durable when this returns.
+
+        Args:
+            call: of an agent, ``adjust(claim)``. ``.using(timeout=…)`` limits the whole run.
+            key: an idempotency key, unique per agent: the same key never starts a second run.
+            priority: runs with a higher one are claimed first.
+
+        Raises:
+            BadOption: the call is not of an agent.
+            KeyConflict: the key belongs to a run with another input.
+            NotStorable: an argument cannot be stored; the message has its path.
+            UnknownAgent: neither this app nor any live worker has the version asked for.
+
+        Example:
+            >>> async def main(client):
+            ...     run = await client.start(settle(["c-1"]), key="2026-11-23")
+            ...     return await run.result()
+        """
+        return (await self.start_all([call], keys=None if key is None else [key], priority=priority))[0]
+
+    async def start_all(
+        self, calls: Sequence[Call[R]], /, *, keys: Sequence[str] | None = None, priority: int = 0
+    ) -> list[StoredRun[R]]:
+        """Start many runs in one transaction: all are durable when this returns, or none is.
+
+        Raises:
+            BadOption: as many keys as calls are needed.
+            KeyConflict, NotStorable, UnknownAgent: as :meth:`start`.
+        """
+        if keys is not None and len(keys) != len(calls):
+            raise BadOption(f"{len(keys)} keys for {len(calls)} calls: give one each")
+        at = self._clock.now()
+        new = [self._new_run(call, None if keys is None else keys[i], priority, at) for i, call in enumerate(calls)]
+        await self._check_hosted({Hosted(agent=run.agent, version=run.version) for run in new})
+        for call in calls:
+            call.spend("started")
+        started = await self.store.start(new)
+        for wanted, got in zip(new, started, strict=True):
+            if got.digest != wanted.digest:
+                raise KeyConflict(
+                    f"key {wanted.key!r} of agent {wanted.agent} belongs to run {got.id}, which has another input: "
+                    f"use another key, or look at that run"
+                )
+        return [StoredRun(self, one.id) for one in started]
+
+    async def get(self, run_id: str) -> StoredRun[Any]:
+        """The run of this id.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        await self.info(run_id)
+        return StoredRun(self, run_id)
+
+    async def resolve(self, promise_id: str, value: object) -> bool:
+        """Resolve a promise. False if it was resolved before, or its run has ended.
+
+        Raises:
+            NotStorable: the value is no JSON value, or does not fit the promise's type.
+            UnknownRun: no run is named before the first ``/`` of the id.
+        """
+        data = codec.shape_of(Any).encode(value) if _is_json(value) else codec.shape_of(type(value)).encode(value)
+        schema = await self.store.schema(promise_id)
+        if schema is not None:
+            _check_schema(promise_id, json.loads(data), json.loads(schema))
+        return await self.store.resolve(promise_id, ok=True, value=codec.pack(data), at=self._clock.now())
+
+    async def fail(self, promise_id: str, error: str) -> bool:
+        """Fail a promise: whoever awaits it gets ``PromiseFailed``. False if it was resolved before, or its run has ended.
+
+        Raises:
+            UnknownRun: no run is named before the first ``/`` of the id.
+        """
+        value = codec.pack_failure("PromiseFailed", error)
+        return await self.store.resolve(promise_id, ok=False, value=value, at=self._clock.now())
+
+    async def cancel(self, run_id: str, *, reason: str = "") -> bool:
+        """Ask a run to cancel. False if it has ended or was asked before.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        await self.info(run_id)
+        return await self.store.cancel(run_id, reason=reason, at=self._clock.now())
+
+    async def resume(self, run_id: str) -> bool:
+        """Put a blocked run back to work, after its code was mended. False if it was not blocked.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        await self.info(run_id)
+        return await self.store.resume(run_id)
+
+    async def info(self, run_id: str) -> RunRecord:
+        """A run's record.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        record = await self.store.get(run_id)
+        if record is None:
+            raise UnknownRun(f"no run {run_id!r} in {self.store.url}: `holdfast runs list` shows those there are")
+        return record
+
+    async def find(self, which: RunFilter | None = None) -> list[RunRecord]:
+        """Records of runs, newest first."""
+        return await self.store.find(which or RunFilter())
+
+    async def workers(self) -> list[Worker]:
+        """Workers that are alive."""
+        return await self.store.workers()
+
+    async def activations(self, run_id: str) -> list[Activation]:
+        """A run's stays in memory, with the build that each ran."""
+        return await self.store.activations(run_id)
+
+    async def journal(self, run_id: str) -> AsyncIterator[Entry]:
+        """A run's journal, in order.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        await self.info(run_id)
+        after = 0
+        while page := await self.store.journal(run_id, after=after, limit=_PAGE):
+            for entry in page:
+                yield entry
+            after = page[-1].seq
+
+    async def recorded(self, run_id: str) -> list[str]:
+        """See :meth:`StoredRun.recorded`."""
+        keys = [entry.key async for entry in self.journal(run_id) if entry.op is not Op.TIMER]
+        return keys
+
+    async def why_waiting(self, run: RunRecord) -> str:
+        """Why a run is not being executed just now, in words; empty if it is, or has ended."""
+        if run.status in (Status.QUEUED, Status.WAITING) and not await self._hosted(Hosted(agent=run.agent, version=run.version)):
+            return f"no live worker hosts agent {run.agent} version {run.version}: start one that does"
+        if run.status is Status.WAITING:
+            return "for news or a time" if run.wake_at else "for news: a promise, a child, a cancel"
+        if run.status is Status.BLOCKED and run.error is not None:
+            return codec.Failed.unpack(run.error).message
+        return ""
+
+    def outcome(self, record: RunRecord) -> Any:
+        """The result of a run that has ended.
+
+        Raises:
+            RunFailed, RunCancelled, RunBlocked: it has none.
+        """
+        if record.status is Status.SUCCEEDED:
+            return self._decode(record)
+        failed = codec.Failed.unpack(record.error or codec.pack_failure("", "no reason is recorded"))
+        told = (record.id, failed.type_name, failed.message, failed.traceback_text)
+        if record.status is Status.CANCELLED:
+            raise RunCancelled(*told)
+        if record.status is Status.BLOCKED:
+            raise RunBlocked(*told)
+        raise RunFailed(*told)
+
+    async def wait_until(self, run_id: str, met: Callable[[RunRecord], bool]) -> RunRecord:
+        """Wait until a run's record meets a condition.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        watch = self.store.watch()
+        try:
+            while not met(record := await self.info(run_id)):
+                await watch.wait(_LOOK_AGAIN)
+        finally:
+            watch.close()
+        return record
+
+    # -- inside
+
+    def _new_run(self, call: Call[Any], key: str | None, priority: int, at: int) -> NewRun:
+        if not isinstance(call, Call) or call.target.op is not Op.CHILD:
+            raise BadOption(f"{call!r} cannot be started: write a call of an agent, such as adjust(claim)")
+        arguments = call.packed_arguments()
+        run_id = new_id(at)
+        return NewRun(
+            id=run_id, agent=call.target.name, version=call.version, input=codec.pack(arguments),
+            digest=codec.fingerprint(arguments), root=run_id, key=key, priority=priority, timeout=call.options.timeout, at=at,
+        )  # fmt: skip
+
+    async def _check_hosted(self, wanted: set[Hosted]) -> None:
+        for hosted in wanted:
+            if not await self._hosted(hosted):
+                known = sorted({h.version for h in self._catalog.agents if h.agent == hosted.agent})
+                raise UnknownAgent(
+                    f"agent {hosted.agent!r} version {hosted.version!r} is hosted by no live worker and not defined here "
+                    f"(defined here: {', '.join(known) or 'none'})"
+                )
+
+    async def _hosted(self, hosted: Hosted) -> bool:
+        return hosted in self._catalog.agents or any(hosted in worker.hosts for worker in await self.store.workers())
+
+    def _decode(self, record: RunRecord) -> Any:
+        agent = self._catalog.agents.get(Hosted(agent=record.agent, version=record.version))
+        data = codec.unpack(record.result or b"")
+        returns = codec.hints_of(agent.fn).returns if agent is not None else Any
+        return codec.shape_of(returns).decode(data)
+
+
+def _is_json(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | str | list | dict)
+
+
+def _check_schema(promise_id: str, value: Any, schema: Any) -> None:
+    try:
+        jsonschema.validate(value, schema)
+    except jsonschema.ValidationError as error:
+        raise NotStorable(f"promise {promise_id}: the value does not fit its type at {error.json_path}: {error.message}") from error
+
+
+__all__ = ["Client", "NotFound", "StoredRun"]

@@ -1,0 +1,241 @@
+"""A worker: claims runs, drives their activations, holds the lease for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from holdfast.clock import SECOND, Clock, Timer, boot_seconds, new_id
+from holdfast.durable.activation import Activation, Services
+from holdfast.durable.catalog import Catalog
+from holdfast.durable.committer import Committer
+from holdfast.durable.effects import Effects
+from holdfast.durable.lease import Lease
+from holdfast.errors import LeaseLost, StoreError
+from holdfast.records.delta import End, Renew
+from holdfast.records.run import Run
+from holdfast.records.worker import Hosted
+from holdfast.settings import Settings
+from holdfast.store.base import Claimed, Store
+
+logger = logging.getLogger("holdfast.worker")
+
+_CLAIM_BATCH = 200
+
+
+class Worker:
+    """Hosts the agents of a catalog on a store, from :meth:`start` to :meth:`stop`.
+
+    Args:
+        store: where the runs are.
+        catalog: the agents and tools that it has the code of.
+        deps: what the app's lifespan yielded.
+        clock: of timers and ``ctx.now()``.
+        settings: see :class:`~holdfast.settings.Settings`.
+        only: agents to claim; all of the catalog by default.
+        replaced: stand-ins for tools, by name (tests).
+    """
+
+    def __init__(
+        self, store: Store, catalog: Catalog, deps: Any, *, clock: Clock, settings: Settings, only: frozenset[str] | None = None,
+        replaced: dict[str, Callable[..., Any]] | None = None,
+    ) -> None:  # fmt: skip
+        self.id = ""
+        self.active: dict[int, Activation] = {}
+        self.observer: Callable[[Activation, End | None], None] | None = None  # told of every end (tests)
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._settings = settings
+        self._hosts = [hosted for hosted in catalog.hosted() if only is None or hosted.agent in only]
+        self._builds = [catalog.agents[hosted].build for hosted in self._hosts]
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="holdfast-step")
+        self._effects = Effects(deps, self._pool, replaced)
+        self._poke = asyncio.Event()
+        self._settled = asyncio.Event()  # set while a turn of the claim loop found nothing more to do
+        self._alarm: tuple[int, Timer] | None = None
+        self._more_waits = False  # the last claim was full: others wait for a place
+        self._body: Run | None = None
+        self._stopping = False
+        self._rejoin = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Register, and begin to claim."""
+        await self._join()
+        watch = self._store.watch()
+        loop = asyncio.get_running_loop()
+        self._watch = watch
+        self._tasks = [
+            loop.create_task(self._watching(), name="holdfast-watch"),
+            loop.create_task(self._claiming(), name="holdfast-claim"),
+        ]
+
+    async def stop(self, *, grace: float = 10.0) -> None:
+        """Let the effects that are at work end, for at most ``grace`` seconds; hand the runs back; release the lease."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._watch.close()
+        await self._let_effects_end(grace)
+        self._retire_all()
+        await self._committer.close()
+        await self._leave()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def kill(self) -> None:
+        """Stop as a crash would: nothing more is written, the lease is not released (tests)."""
+        self._stopping = True
+        self._committer.abort()
+        self._retire_all()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._watch.close()
+        await asyncio.to_thread(self._lease.stop)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def poke(self) -> None:
+        """Look at the store soon."""
+        self._settled.clear()
+        self._poke.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is going on that time or the outside does not have to move."""
+        return self._settled.is_set() and not self._poke.is_set() and all(a.quiescent for a in self.active.values())
+
+    # -- lease
+
+    async def _join(self) -> None:
+        self.id = new_id(self._clock.now())
+        ttl = int(self._settings.lease * SECOND)
+        granted = boot_seconds()
+        await self._store.register(self.id, host=socket.gethostname(), pid=os.getpid(), hosts=self._hosts, ttl=ttl)
+        self._committer = Committer(self._store, self.id)
+        self._lease = Lease(self._store.keeper(self.id, ttl=ttl), self._settings, granted, self._lost, self._doing)
+        self._services = Services(
+            store=self._store, committer=self._committer, effects=self._effects, clock=self._clock, settings=self._settings,
+            may_begin=self._lease.held, pressed=lambda: self._more_waits, busy_with=self._busy_with, gone=self._gone,
+            lost=self._lost,
+        )  # fmt: skip
+        self._lease.start()
+        logger.info("worker %s hosts %s", self.id, ", ".join(f"{h.agent} version {h.version}" for h in self._hosts))
+
+    async def _leave(self) -> None:
+        await asyncio.to_thread(self._lease.stop)
+        try:
+            await self._store.release(self.id)
+        except StoreError as error:
+            logger.warning("the lease could not be released (%s); others take its runs when it ends", error)
+
+    def _lost(self) -> None:
+        """Others own the runs: forget them all, and begin again as another worker."""
+        if self._rejoin or self._stopping:
+            return
+        self._rejoin = True
+        self._committer.abort()
+        self._retire_all()
+        self.poke()
+
+    async def _join_again(self) -> None:
+        await asyncio.to_thread(self._lease.stop)
+        await self._join()
+        self._rejoin = False
+
+    # -- claiming
+
+    async def _claiming(self) -> None:
+        while True:
+            self._poke.clear()
+            try:
+                if self._rejoin:
+                    await self._join_again()
+                await self._look()
+            except LeaseLost:
+                self._lost()
+                continue
+            except StoreError as error:
+                logger.warning("the store does not answer (%s); looking again in %.1f s", error, self._settings.poll)
+                await asyncio.sleep(self._settings.poll)
+                continue
+            if not self._poke.is_set():
+                self._settled.set()
+            await self._poke.wait()
+            self._settled.clear()
+
+    async def _look(self) -> None:
+        for rid, wakes in await self._store.woken(self.id):
+            if rid in self.active:
+                self.active[rid].wake(wakes)
+        free = self._settings.concurrency - len(self.active)
+        if free > 0 and not self._committer.struggling:
+            limit = min(free, _CLAIM_BATCH)
+            claimed = await self._store.claim(self.id, self._hosts, self._builds, limit=limit, now=self._clock.now())
+            self._more_waits = len(claimed) == free
+            for one in claimed:
+                self._activate(one)
+            if len(claimed) == limit:
+                self.poke()
+        if self._more_waits:
+            for activation in list(self.active.values()):
+                activation.leave_early()
+        self._set_alarm(await self._store.next_wake(self._hosts))
+
+    def _activate(self, claimed: Claimed) -> None:
+        run = claimed.run
+        agent = self._catalog.agents[Hosted(agent=run.agent, version=run.version)]
+        if run.rid in self.active:  # claimed again though it is here: the one here is stale
+            self.active[run.rid].retire()
+        activation = self.active[run.rid] = Activation(claimed, agent, self._services)
+        activation.start()
+
+    def _gone(self, activation: Activation, end: End | None) -> None:
+        if self.active.get(activation.run.rid) is activation:
+            del self.active[activation.run.rid]
+        if self.observer is not None:
+            self.observer(activation, end)
+        if self._more_waits or isinstance(end, Renew):
+            self.poke()
+        elif not self._stopping:
+            # a suspended run may be the next to wake
+            self.poke()
+
+    async def _watching(self) -> None:
+        while True:
+            await self._watch.wait(self._settings.poll)
+            self.poke()
+
+    def _set_alarm(self, when: int | None) -> None:
+        if self._alarm is not None:
+            if self._alarm[0] == when:
+                return
+            self._alarm[1].cancel()
+        self._alarm = None if when is None else (when, self._clock.call_at(when, self._alarmed))
+
+    def _alarmed(self) -> None:
+        self._alarm = None
+        self.poke()
+
+    # -- the rest
+
+    async def _let_effects_end(self, grace: float) -> None:
+        deadline = boot_seconds() + grace
+        while any(not a.quiescent for a in self.active.values()) and boot_seconds() < deadline:
+            await asyncio.sleep(0.02)
+
+    def _retire_all(self) -> None:
+        for activation in list(self.active.values()):
+            activation.retire()
+
+    def _busy_with(self, run: Run | None) -> None:
+        self._body = run
+
+    def _doing(self) -> str:
+        return f"the body of run {self._body.id} ({self._body.agent})" if self._body else "no body"

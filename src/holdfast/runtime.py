@@ -1,0 +1,280 @@
+"""The composition root: what an app defines, and how it is wired to a store, a worker and a client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from typing_extensions import TypeVar as DefaultedTypeVar
+
+from holdfast.clock import Clock, Duration, SystemClock
+from holdfast.console import Console
+from holdfast.durable.calls import Call, Effect, Options
+from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
+from holdfast.durable.client import Client, StoredRun
+from holdfast.durable.context import Context
+from holdfast.durable.worker import Worker
+from holdfast.errors import BadOption, StoreUnusable, UsageError
+from holdfast.records.journal import Op
+from holdfast.records.run import Run, Status
+from holdfast.settings import Settings
+from holdfast.store.base import RunFilter, Store
+from holdfast.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:  # test equipment sits above the runtime and is not loaded in production
+    from holdfast.testing import Rig
+
+P = ParamSpec("P")
+R = TypeVar("R")
+D = DefaultedTypeVar("D", default=None)
+
+STORE_VARIABLE = "HOLDFAST_STORE"
+
+
+class Runtime(Client):
+    """A client, and a worker in the same process. Made by ``app.open``.
+
+    Attributes:
+        worker: the worker.
+    """
+
+    def __init__(self, store: Store, catalog: Catalog, clock: Clock, worker: Worker) -> None:
+        super().__init__(store, catalog, clock)
+        self.worker = worker
+
+
+class App(Generic[D]):
+    """What a team deploys together: agents and tools, and what their steps need.
+
+    Args:
+        name: of the app; the default store is ``./.holdfast/<name>.db``.
+        lifespan: an async context manager that yields ``ctx.deps``: clients and pools, opened where a worker runs.
+
+    Raises:
+        BadOption: the name is no file name.
+
+    Example:
+        >>> app = App("greeter")
+        >>> @app.agent
+        ... async def greet(ctx: Context, name: str) -> str:
+        ...     return f"hello {name}"
+    """
+
+    @overload
+    def __init__(self: App[None], name: str) -> None: ...
+    @overload
+    def __init__(self, name: str, *, lifespan: Callable[[], AbstractAsyncContextManager[D]]) -> None: ...
+    def __init__(self, name: str, *, lifespan: Callable[[], AbstractAsyncContextManager[Any]] | None = None) -> None:
+        if not name or any(character in name for character in "/\\\0"):
+            raise BadOption(f"{name!r} cannot name an app: it names a file too")
+        self.name = name
+        self.catalog = Catalog()
+        self._lifespan = lifespan
+
+    # -- what it defines
+
+    @overload
+    def agent(self, fn: Callable[Concatenate[Context[D], P], Coroutine[Any, Any, R]], /) -> Agent[P, R]: ...
+    @overload
+    def agent(
+        self, /, *, version: str = "1", name: str | None = None
+    ) -> Callable[[Callable[Concatenate[Context[D], P], Coroutine[Any, Any, R]]], Agent[P, R]]: ...
+    def agent(self, fn: Callable[..., Any] | None = None, /, *, version: str = "1", name: str | None = None) -> Any:
+        """Register an ``async def`` as an agent; its first parameter is the context.
+
+        Args:
+            version: a line of compatibility. Runs stay with the version that they began with; several versions of an
+                agent can live in one app (give the functions the same ``name``).
+            name: the function's by default.
+
+        Raises:
+            DuplicateName: name and version are taken.
+            BadOption: it is not an ``async def`` with a context first.
+
+        Example:
+            >>> app = App("greeter")
+            >>> @app.agent(version="2")
+            ... async def greet(ctx: Context, name: str) -> str:
+            ...     return f"hello {name}"
+        """
+
+        def register(function: Callable[..., Any]) -> Agent[Any, Any]:
+            return self.catalog.add_agent(function, name=name, version=version)
+
+        return register if fn is None else register(fn)
+
+    @overload
+    def tool(self, fn: Callable[Concatenate[ToolContext[D], P], Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
+    @overload
+    def tool(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
+    @overload
+    def tool(
+        self, /, *, name: str | None = None, timeout: Duration | None = None, retries: int = 0,
+        retry_on: Iterable[type[Exception]] | None = None, effect: Effect = "at_least_once",
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Tool[P, R]]: ...  # fmt: skip
+    def tool(
+        self, fn: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: Duration | None = None,
+        retries: int = 0, retry_on: Iterable[type[Exception]] | None = None, effect: Effect = "at_least_once",
+    ) -> Any:  # fmt: skip
+        """Register an effect on the outside world. Awaiting its call in a body runs it as a step.
+
+        A first parameter annotated ``ToolContext`` receives the app's deps and an idempotency key. The other arguments
+        are stored whole, so they must be storable.
+
+        Args:
+            name: the function's by default.
+            timeout, retries, retry_on, effect: defaults of its calls; see ``Call.using``.
+
+        Raises:
+            DuplicateName: the name is taken.
+            BadOption: an option makes no sense.
+
+        Example:
+            >>> app = App("desk")
+            >>> @app.tool
+            ... async def pay(claim_id: str, amount: float) -> str:
+            ...     return f"paid {amount} on {claim_id}"
+        """
+        defaults = Options().changed(timeout=timeout, retries=retries, retry_on=retry_on, effect=effect)
+
+        def register(function: Callable[..., Any]) -> Tool[Any, Any]:
+            return self.catalog.add_tool(function, name=name, defaults=defaults)
+
+        return register if fn is None else register(fn)
+
+    # -- where it runs
+
+    def run(self, call: Call[R], /, *, key: str | None = None, store: str | None = None, fresh: bool = False) -> R:
+        """Run a call to its end in this process and return its result; for scripts.
+
+        Running the script again resumes the unfinished run of the same call, and says so.
+
+        Args:
+            call: of an agent.
+            key: an idempotency key: a run that has ended under it is not repeated, its result is returned.
+            store: a URL; else ``$HOLDFAST_STORE``, else ``./.holdfast/<app>.db``.
+            fresh: start anew, whatever is unfinished.
+
+        Raises:
+            RunFailed, RunCancelled, RunBlocked: the run ended without a result.
+            UsageError: an event loop is running: ``async with app.open()`` there.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._run(call, key, store, fresh))
+        raise UsageError("app.run() inside a running event loop: write `async with app.open() as runtime: …` there")
+
+    @asynccontextmanager
+    async def open(
+        self, store: str | None = None, *, settings: Settings | None = None, agents: Iterable[str] | None = None
+    ) -> AsyncIterator[Runtime]:
+        """A worker and a client in this process.
+
+        Args:
+            store: a URL; else ``$HOLDFAST_STORE``, else ``./.holdfast/<app>.db``.
+            settings: how the worker behaves.
+            agents: names of the agents to host; all by default.
+
+        Raises:
+            StoreUnusable: the store cannot be opened; the message says why.
+
+        Example:
+            >>> async def main(app, call):
+            ...     async with app.open("sqlite:///claims.db") as runtime:
+            ...         return await (await runtime.start(call)).result()
+        """
+        async with self.assemble(await open_store(self._url(store)), settings=settings, agents=agents) as runtime:
+            yield runtime
+
+    @asynccontextmanager
+    async def connect(self, url: str | None = None) -> AsyncIterator[Client]:
+        """A client only: it starts and finds runs, and needs a worker elsewhere to execute them.
+
+        Raises:
+            StoreUnusable: the store cannot be opened.
+        """
+        opened = await open_store(self._url(url))
+        try:
+            yield Client(opened, self.catalog, SystemClock())
+        finally:
+            await opened.close()
+
+    def test(self, **options: Any) -> AbstractAsyncContextManager[Rig]:
+        """A temporary store, a virtual clock and a worker for tests; see :class:`holdfast.testing.Rig`.
+
+        Example:
+            >>> async def test_greeting(app, greet):
+            ...     async with app.test() as t:
+            ...         assert await (await t.start(greet("Ann"))).result() == "hello Ann"
+        """
+        from holdfast.testing import open_rig  # above the runtime: only tests load it
+
+        return open_rig(self, **options)
+
+    @asynccontextmanager
+    async def assemble(
+        self, store: Store, *, clock: Clock | None = None, settings: Settings | None = None, agents: Iterable[str] | None = None,
+        replaced: dict[str, Callable[..., Any]] | None = None,
+    ) -> AsyncIterator[Runtime]:  # fmt: skip
+        """Wire a worker and a client to an open store, which is closed at the end."""
+        clock = clock or SystemClock()
+        only = None if agents is None else frozenset(agents)
+        for name in only or ():
+            self.catalog.agent(name)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(store.close)
+            deps = await stack.enter_async_context(self.lifespan())
+            worker = Worker(
+                store, self.catalog, deps, clock=clock, settings=settings or Settings.from_environment(), only=only, replaced=replaced
+            )
+            await worker.start()
+            stack.push_async_callback(worker.stop)
+            yield Runtime(store, self.catalog, clock, worker)
+
+    def lifespan(self) -> AbstractAsyncContextManager[Any]:
+        """What yields the deps."""
+        return self._lifespan() if self._lifespan is not None else nullcontext()
+
+    # -- inside
+
+    def _url(self, store: str | None) -> str:
+        return store or os.environ.get(STORE_VARIABLE) or f"sqlite:///.holdfast/{self.name}.db"
+
+    async def _run(self, call: Call[R], key: str | None, store: str | None, fresh: bool) -> R:
+        console = Console()
+        async with self.open(store) as runtime:
+            run = None if fresh else await self._unfinished(runtime, call, key)
+            if run is None:
+                handle: StoredRun[R] = await runtime.start(call, key=key)
+                console.say(f"started run {handle.id}")
+            else:
+                handle = StoredRun(runtime, run.id)
+                console.say(f"{'found finished' if run.status.ended else 'resuming'} run {run.id} ({run.entries} entries recorded)")
+                await runtime.resume(run.id)
+            async with console.following(runtime, handle):
+                return await handle.result()
+
+    async def _unfinished(self, client: Client, call: Call[Any], key: str | None) -> Run | None:
+        if not isinstance(call, Call) or call.target.op is not Op.CHILD:
+            raise BadOption(f"app.run({call!r}): write a call of an agent, such as app.run(adjust(claim))")
+        if key is not None:
+            return None  # start() finds it by its key
+        digest = call.digest()
+        statuses = (Status.QUEUED, Status.RUNNING, Status.WAITING, Status.PAUSED, Status.BLOCKED)
+        runs = await client.find(RunFilter(agent=call.target.name, statuses=statuses, roots_only=True, limit=1000))
+        return next((run for run in runs if run.digest == digest and run.version == call.version and run.key is None), None)
+
+
+async def open_store(url: str) -> Store:
+    """Open the store that a URL names.
+
+    Raises:
+        StoreUnusable: no store of this kind, or it cannot be opened.
+    """
+    if url.startswith("sqlite:") or "://" not in url:
+        return await SqliteStore.open(url)
+    raise StoreUnusable(f"{url.split('://', 1)[0]}:// is no store that this version knows: write sqlite:///path/to/file.db")

@@ -1,0 +1,50 @@
+"""The conformance suite: what every store promises. A new store joins by a class in ``stores.py``, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.store.base import Store
+from tests.contract.making import Hand
+from tests.contract.stores import PLACES, Place
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run ``async def`` tests on the loop on which their store was opened."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    pyfuncitem.funcargs["runner"].run(pyfuncitem.obj(**wanted))
+    return True
+
+
+@pytest.fixture(autouse=True)
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(params=PLACES, ids=lambda place: place.name)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a store is kept: opens it as often as a test likes."""
+    return request.param(tmp_path)
+
+
+@pytest.fixture
+def store(place: Place, runner: asyncio.Runner) -> Iterator[Store]:
+    """An empty store."""
+    store = runner.run(place.open())
+    yield store
+    runner.run(store.close())
+
+
+@pytest.fixture
+def worker(store: Store, runner: asyncio.Runner) -> Hand:
+    """A worker of that store."""
+    return runner.run(Hand.hire(store, "w1"))

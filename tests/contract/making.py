@@ -1,0 +1,113 @@
+"""What the tests make: runs, entries, and workers with a hand in a store."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from holdfast.records.delta import Delta, End, Finish, Suspend, Verdict
+from holdfast.records.journal import Entry, Group, Item, Kind, Op
+from holdfast.records.run import NewRun, Parent, Run, Status
+from holdfast.records.worker import Hosted
+from holdfast.store.base import Claimed, Store
+
+MINUTE = 60_000_000
+NOW = 1_800_000_000_000_000  # by the clock of timers; leases have the store's own
+AGENT = Hosted(agent="adjust", version="1")
+_numbers = itertools.count(1)
+
+
+def new_run(id: str | None = None, **changes: Any) -> NewRun:
+    id = id or f"run-{next(_numbers):09d}"
+    fields: dict[str, Any] = {
+        "id": id, "agent": "adjust", "version": "1", "input": b"{}", "digest": b"digest", "root": id, "at": NOW,
+    }  # fmt: skip
+    return NewRun(**{**fields, **changes})
+
+
+def child_of(run: Run, id: str | None = None, *, key: str = "adjust#1", **changes: Any) -> NewRun:
+    place = {name: changes.pop(name) for name in ("detached", "map", "ord", "branch", "held") if name in changes}
+    return new_run(id, root=run.root, parent=Parent(run_id=run.id, key=key, **place), **changes)
+
+
+def entry(seq: int = 1, **changes: Any) -> Entry:
+    fields: dict[str, Any] = {
+        "seq": seq, "kind": Kind.OUTCOME, "op": Op.STEP, "key": f"extract#{seq}", "at": NOW, "value": b"1",
+    }  # fmt: skip
+    return Entry(**{**fields, **changes})
+
+
+def item(ord: int, seq: int, **changes: Any) -> Item:
+    fields: dict[str, Any] = {"map": 7, "ord": ord, "branch": 700 + ord, "seq": seq, "at": NOW, "value": b"v%d" % ord}
+    return Item(**{**fields, **changes})
+
+
+def group(**changes: Any) -> Group:
+    fields: dict[str, Any] = {
+        "map": 7, "total": None, "limit": 100, "every": False, "first_failure": False, "key": "map:adjust#1",
+    }  # fmt: skip
+    return Group(**{**fields, **changes})
+
+
+def delta(run: Run, end: End | None = None, **changes: Any) -> Delta:
+    return Delta(rid=run.rid, epoch=run.epoch, end=end, **changes)
+
+
+def finish(status: Status = Status.SUCCEEDED, value: bytes = b"done") -> Finish:
+    return Finish(status=status, value=value, at=NOW)
+
+
+class Hand:
+    """A worker: registered, and counting its commits."""
+
+    def __init__(self, store: Store, id: str) -> None:
+        self.store = store
+        self.id = id
+        self.commits = 0
+
+    @classmethod
+    async def hire(cls, store: Store, id: str, *, ttl: int = MINUTE) -> Hand:
+        await store.register(id, host="here", pid=1, hosts=[AGENT], ttl=ttl)
+        return cls(store, id)
+
+    async def claim(self, limit: int = 100, *, now: int = NOW, host: Hosted = AGENT) -> list[Claimed]:
+        return await self.store.claim(self.id, [host], ["build-1"], limit=limit, now=now)
+
+    async def claim_one(self, *, now: int = NOW) -> Run:
+        (claimed,) = await self.claim(1, now=now)
+        return claimed.run
+
+    async def started(self, **changes: Any) -> Run:
+        """A run that this worker has just claimed."""
+        await self.store.start([new_run(**changes)])
+        return await self.claim_one()
+
+    async def commit(self, *deltas: Delta) -> list[Verdict]:
+        verdicts = await self.store.commit(self.id, self.commits + 1, deltas)
+        self.commits += 1
+        return verdicts
+
+    async def suspend(self, run: Run, *, wake_at: int | None = None, seen: int | None = None) -> Verdict:
+        now = await self.store.get(run.id)
+        assert now is not None
+        (verdict,) = await self.commit(delta(run, Suspend(wakes=now.wakes, wake_at=wake_at), seen=seen))
+        return verdict
+
+    def lose_lease(self) -> None:
+        """Let the lease expire, without any waiting."""
+        keeper = self.store.keeper(self.id, ttl=0)
+        assert keeper.renew()
+        keeper.close()
+
+
+async def fresh(store: Store, run: Run) -> Run:
+    """The run as it stands now."""
+    found = await store.get(run.id)
+    assert found is not None
+    return found
+
+
+async def status(store: Store, run: Run | str) -> Status:
+    found = await store.get(run if isinstance(run, str) else run.id)
+    assert found is not None
+    return found.status
