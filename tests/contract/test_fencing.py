@@ -60,22 +60,23 @@ async def test_an_unknown_run_is_refused(worker: Hand) -> None:
 
 async def test_poison_fails_the_batch_whole_and_alone_it_can_be_found(store: Store, worker: Hand) -> None:
     good, bad = await worker.started(), await worker.started()
-    await store.start([new_run("taken")])
-    poison = delta(bad, children=(child_of(bad, "taken"),), entries=(entry(),))
+    poison = delta(bad, children=(child_of(bad, key="adjust#1", id="new"),), entries=(entry(branch=1 << 64),))
     healthy = delta(good, entries=(entry(),))
-    with pytest.raises(StoreRejected, match="taken"):
+    with pytest.raises(StoreRejected):
         await worker.commit(healthy, poison)
     assert await store.journal(good.id) == []
     assert await worker.commit(healthy) == [Verdict.APPLIED]
     with pytest.raises(StoreRejected):
         await worker.commit(poison)
-    assert await store.journal(bad.id) == []
+    assert await store.journal(bad.id) == [] and await store.get("new") is None
 
 
-async def test_numbers_wider_than_64_bits_are_poison(worker: Hand) -> None:
+async def test_a_child_whose_key_is_taken_is_poison(store: Store, worker: Hand) -> None:
     run = await worker.started()
-    with pytest.raises(StoreRejected):
-        await worker.commit(delta(run, entries=(entry(branch=1 << 64),)))
+    await store.start([new_run("other", key="k")])
+    child = replace(child_of(run, "child"), key="k")
+    with pytest.raises(StoreRejected, match="other"):
+        await worker.commit(delta(run, children=(child,)))
 
 
 async def test_a_worker_that_is_gone_learns_it(store: Store, worker: Hand) -> None:

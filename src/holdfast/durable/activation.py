@@ -15,11 +15,11 @@ from holdfast.durable import asks, ending
 from holdfast.durable.asks import Ask, Chunk, Effect, ItemRef
 from holdfast.durable.catalog import Agent
 from holdfast.durable.committer import Committer
-from holdfast.durable.context import Context
-from holdfast.durable.core import Core, Identity
+from holdfast.durable.core import Core
 from holdfast.durable.draft import Draft
 from holdfast.durable.effects import Effects, Ended, backoff
 from holdfast.durable.points import reach
+from holdfast.durable.replay import make_core
 from holdfast.durable.running import Running
 from holdfast.durable.wishes import write
 from holdfast.errors import HoldfastError, LeaseLost, StoreRejected
@@ -100,16 +100,14 @@ class Activation:
         try:
             if run.entries > MAX_ENTRIES:
                 raise HoldfastError(f"the journal has {run.entries:,} entries, above the limit of {MAX_ENTRIES:,}: use ctx.continue_as")
-            args, kwargs = codec.unpack_arguments(self._agent.fn, codec.unpack(run.input), skip=1)
+            self.core = make_core(self._agent, run, self._history, self._services.effects.deps, self._item_values)
         except HoldfastError as error:
             self._stop_with(Block(why=codec.failure_of(error).pack()))
             return
-        self.core = Core(
-            Identity(run_id=run.id, root=run.root, generation=run.generation, started_at=run.started_at or run.created_at), self._history,
-            lambda scope: self._agent.fn(Context(scope.core, self._services.effects.deps), *args, **kwargs),
-            self._agent.fn.__qualname__, lambda map_hash, ords: self._services.store.item_values(run.rid, map_hash, ords),
-        )  # fmt: skip
         self._pump()
+
+    def _item_values(self, map_hash: int, ords: Sequence[int]) -> list[bytes]:
+        return self._services.store.item_values(self.run.rid, map_hash, ords)
 
     def wake(self, wakes: int) -> None:
         """There is news up to this number."""

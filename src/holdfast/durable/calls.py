@@ -242,7 +242,8 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         scope = current_scope(f"{self!r} was awaited")
         if not self._gone == "cancelled":
             self.spend("awaited")
-        return (yield from scope.core.call(scope, self).__await__())
+        value: R_co = yield from scope.core.call(scope, self).__await__()
+        return value
 
     def _watch(self) -> None:
         if self.scope is not None:

@@ -41,12 +41,12 @@ class Tool(Generic[P, R]):
         self.fn = fn
         self.name = name
         self.takes_context = takes(fn, ToolContext)
-        self._target = Target(
+        self.target = Target(
             op=Op.TOOL, name=name, fn=fn, injected=int(self.takes_context), guarded=True, defaults=defaults
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
-        return Call(self._target, args, kwargs)
+        return Call(self.target, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<tool {self.name}>"
@@ -60,10 +60,10 @@ class Agent(Generic[P, R]):
         self.name = name
         self.version = version
         self.build = build_of(fn)
-        self._target = Target(op=Op.CHILD, name=name, fn=fn, injected=1, guarded=True, version=version)
+        self.target = Target(op=Op.CHILD, name=name, fn=fn, injected=1, guarded=True, version=version)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
-        return Call(self._target, args, kwargs)
+        return Call(self.target, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<agent {self.name} version {self.version}>"

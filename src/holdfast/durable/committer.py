@@ -86,7 +86,8 @@ class Committer:
             self._task = None
 
     def _take(self) -> list[_Waiting]:
-        batch, size = [], 0
+        batch: list[_Waiting] = []
+        size = 0
         while self._queue and len(batch) < _MAX_BATCH and (not batch or size + self._queue[0].size <= MAX_DELTA):
             batch.append(self._queue.popleft())
             size += batch[-1].size

@@ -18,6 +18,7 @@ from holdfast.durable.calls import Call, Target, name_of
 from holdfast.durable.catalog import Agent, Tool
 from holdfast.durable.core import Core
 from holdfast.durable.handles import Run
+from holdfast.durable.loop import BodyFuture
 from holdfast.durable.map import MapOptions, Mapped
 from holdfast.durable.mapped import Failure
 from holdfast.durable.outcomes import promise_decoder
@@ -45,7 +46,8 @@ class Promise(InBody, Generic[R]):
 
     def __await__(self) -> Generator[Any, Any, R]:
         scope = current_scope(f"promise {self.id} was awaited")
-        return (yield from _shared(scope, self._key).__await__())
+        value: R = yield from _shared(scope, self._key).__await__()
+        return value
 
 
 class ChildRun(Run[R], InBody):
@@ -284,7 +286,7 @@ class Context(InBody, Generic[D]):
         raise AssertionError("a run that continues does not return")
 
 
-def _shared(scope: Scope, key: str) -> Awaitable[Any]:
+def _shared(scope: Scope, key: str) -> BodyFuture:
     slot = scope.core.shared_slot(key)
     if slot is None:
         raise UsageError(f"{key} is not of this run")

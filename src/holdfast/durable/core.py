@@ -101,6 +101,7 @@ class Core:
         self.blocked: Blocked | None = None
         self.cancelling: Cancelling | None = None
         self.continuing: Call[Any] | None = None
+        self.drifted: list[str] = []  # steps whose recorded arguments are not those of the code
         self.retired = False
         self.delivered = 0
         self.progress: Progress | None = None  # what the body last said
@@ -364,6 +365,7 @@ class Core:
     def _hand_over(self, slot: Slot, entry: Entry) -> None:
         if slot.fingerprint and entry.fingerprint and slot.fingerprint != entry.fingerprint and self._differs(slot, entry):
             return
+        self._asks.pop(slot.key, None)  # it is recorded: it must not go live
         self._move_clock(slot.scope, entry.at)
         futures, slot.futures = slot.futures, []
         if slot.shared:
@@ -443,6 +445,7 @@ class Core:
         elif entry.guarded:
             self.block(entry, "other arguments")
         else:
+            self.drifted.append(f"{slot.key} was recorded with other arguments")
             logger.warning(
                 "run %s: %s was recorded with other arguments (%s); the recorded outcome stands",
                 self.run_id, slot.key, codec.unpack(entry.note).decode("utf-8", "replace") if entry.note else "unknown",

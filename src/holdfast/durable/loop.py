@@ -174,7 +174,7 @@ class BodyLoop(asyncio.AbstractEventLoop):
         # point live and on replay.
         self._generators.discard(generator)
         if not self.retired:
-            self.create_task(generator.aclose())  # type: ignore[arg-type]  # aclose() is a coroutine in all but name
+            self.create_task(generator.aclose())
 
     # -- what asyncio needs
 
@@ -219,7 +219,7 @@ class BodyLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> BodyFuture:
         return BodyFuture(loop=self)
 
-    def create_task(self, coro: Any, **options: Any) -> BodyTask:  # type: ignore[override]
+    def create_task(self, coro: Any, **options: Any) -> BodyTask:
         task = BodyTask(coro, loop=self, **options)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -268,4 +268,3 @@ for _name in (
     "remove_signal_handler set_task_factory get_task_factory set_exception_handler set_debug"
 ).split():
     setattr(BodyLoop, _name, _refusing(_name))
-BodyLoop.__abstractmethods__ = frozenset()

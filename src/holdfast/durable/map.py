@@ -25,7 +25,7 @@ from holdfast.durable.core import Core, child_ask, effect_ask
 from holdfast.durable.loop import BodyFuture, BodyLoop
 from holdfast.durable.mapped import Results, Values
 from holdfast.durable.scope import InBody, Scope, current_scope, escape
-from holdfast.errors import BadOption, CallReused, DuplicateKey
+from holdfast.errors import BadOption, CallReused, DuplicateKey, NotStorable
 from holdfast.records.journal import Item, Op
 
 T = TypeVar("T")
@@ -66,7 +66,8 @@ class Mapped(Generic[T, R_co]):
 
     def __await__(self) -> Generator[Any, Any, Sequence[R_co]]:
         run = self._begin(streaming=False)
-        return (yield from run.whole.__await__())
+        results: Sequence[R_co] = yield from run.whole.__await__()
+        return results
 
     async def __aiter__(self) -> AsyncIterator[tuple[T, R_co]]:
         run = self._begin(streaming=True)
@@ -342,7 +343,7 @@ class MapRun:
         if error is None:
             try:
                 return True, codec.pack(codec.shape_of(self._returns).settle(scope.main.result())[0])
-            except codec.NotStorable as problem:
+            except NotStorable as problem:
                 error = problem
         return False, codec.failure_of(error).pack()
 
@@ -429,6 +430,6 @@ def _filled(cell: Any) -> bool:
 def _target_of(mapped: Mapped[Any, Any]) -> Target:
     fn = mapped.fn
     if isinstance(fn, Agent | Tool):
-        return fn._target
+        return fn.target
     return Target(op=Op.STEP, name=name_of(fn), fn=fn)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast import codec
 from holdfast.durable.calls import Call
-from holdfast.errors import CallFailed, ChildCancelled, ChildFailed, OutcomeUnknown, PromiseFailed, StepFailed, StepTimedOut
+from holdfast.errors import CallFailed, ChildCancelled, ChildFailed, NotStorable, OutcomeUnknown, PromiseFailed, StepFailed, StepTimedOut
 from holdfast.records.journal import Entry, Op
 
 TIMED_OUT = "StepTimedOut"
@@ -37,7 +37,7 @@ def promise_decoder(annotation: Any) -> Callable[[Entry], Any]:
             return failure(Op.PROMISE, entry.key, entry.value, ())
         try:
             return shape.decode(codec.unpack(entry.value))
-        except codec.NotStorable as error:
+        except NotStorable as error:
             return PromiseFailed(entry.key, "NotStorable", f"it was resolved with a value of another type: {error}")
 
     return decode

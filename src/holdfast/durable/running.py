@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 from holdfast.clock import Clock
 from holdfast.durable.asks import Chunk, Effect
@@ -84,8 +85,8 @@ class Running:
         for key in list(self._tasks):
             self.abandon(key)
 
-    def _spawn(self, key: str, work: object) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"holdfast-step {key}")  # type: ignore[arg-type]  # a coroutine of ours
+    def _spawn(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"holdfast-step {key}")
         self._tasks[key] = task
 
     async def _tell_unknown(self, effect: Effect) -> None:

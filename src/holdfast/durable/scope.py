@@ -45,7 +45,8 @@ class Scope:
         seed = f"{core.run_id}/{core.generation}/{path}"
         self.random = Random(codec.hash64(seed + "/random"))
         self._ids = Random(codec.hash64(seed + "/ids"))
-        self.loop = BodyLoop(
+        # abstract only to mypy: what is left out here refuses, see the end of the module
+        self.loop = BodyLoop(  # type: ignore[abstract]
             self, epoch=core.started_at, now=now, salt=codec.hash64(seed) | 1, name=f"run {core.run_id}"
         )
         self.main: BodyTask | None = None

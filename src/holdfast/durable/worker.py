@@ -17,7 +17,7 @@ from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
 from holdfast.durable.lease import Lease
 from holdfast.errors import LeaseLost, StoreError
-from holdfast.records.delta import End, Renew
+from holdfast.records.delta import End
 from holdfast.records.run import Run
 from holdfast.records.worker import Hosted
 from holdfast.settings import Settings
@@ -47,7 +47,6 @@ class Worker:
     ) -> None:  # fmt: skip
         self.id = ""
         self.active: dict[int, Activation] = {}
-        self.observer: Callable[[Activation, End | None], None] | None = None  # told of every end (tests)
         self._store = store
         self._catalog = catalog
         self._clock = clock
@@ -89,11 +88,15 @@ class Worker:
         await self._leave()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def kill(self) -> None:
-        """Stop as a crash would: nothing more is written, the lease is not released (tests)."""
+    def die(self) -> None:
+        """Cease at once, as a crash would: nothing more is written, nothing more begins (tests)."""
         self._stopping = True
         self._committer.abort()
         self._retire_all()
+
+    async def kill(self) -> None:
+        """:meth:`die`, and let go of threads and connections; the lease is not released (tests)."""
+        self.die()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -196,16 +199,11 @@ class Worker:
         activation = self.active[run.rid] = Activation(claimed, agent, self._services)
         activation.start()
 
-    def _gone(self, activation: Activation, end: End | None) -> None:
+    def _gone(self, activation: Activation, _: End | None) -> None:
         if self.active.get(activation.run.rid) is activation:
             del self.active[activation.run.rid]
-        if self.observer is not None:
-            self.observer(activation, end)
-        if self._more_waits or isinstance(end, Renew):
-            self.poke()
-        elif not self._stopping:
-            # a suspended run may be the next to wake
-            self.poke()
+        if not self._stopping:
+            self.poke()  # its place is free, and it may be the next to wake
 
     async def _watching(self) -> None:
         while True:

@@ -1,0 +1,267 @@
+"""The rig: an app on a temporary store, with a clock that moves only when told to and a worker that can crash."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from holdfast.clock import Duration, VirtualClock, micros
+from holdfast.durable.calls import Call
+from holdfast.durable.catalog import Tool
+from holdfast.durable.client import StoredRun
+from holdfast.durable.points import POINTS, on_reach
+from holdfast.durable.replay import divergence
+from holdfast.durable.worker import Worker
+from holdfast.errors import BadOption, HoldfastError
+from holdfast.records.run import ENDED, Run, Status
+from holdfast.records.worker import Hosted
+from holdfast.runtime import Runtime, open_store
+from holdfast.settings import Settings
+from holdfast.store.base import RunFilter, Store
+from holdfast.testing.standins import Standins
+
+if TYPE_CHECKING:
+    from holdfast.runtime import App
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ALWAYS_SUSPEND = "HOLDFAST_ALWAYS_SUSPEND"
+_TURNS = 200  # of the loop, before waiting in earnest for a thread or a file
+_PATIENCE = 5.0  # seconds of real time that the outside has to move a run that only it can move
+
+
+class Stuck(HoldfastError):
+    """The awaited run waits for something that this test does not do; the message says for what."""
+
+
+class Diverged(HoldfastError):
+    """A finished run, replayed, does not do again what is recorded: its body depends on more than it observed."""
+
+
+class InjectedCrash(BaseException):
+    """Unwinds whatever was at work when a crash was injected."""
+
+
+class RigRun(StoredRun[R]):
+    """A run in a rig: while its result is awaited and all is quiet, time moves to whatever is due next."""
+
+    def __init__(self, rig: Rig, run_id: str) -> None:
+        super().__init__(rig, run_id)
+        self._rig = rig
+
+    async def result(self, *, timeout: Duration | None = None) -> R:
+        """Wait for the result, letting time pass.
+
+        Args:
+            timeout: of the virtual clock.
+
+        Raises:
+            Stuck: nothing is due and nobody resolves what the run waits for.
+            RunFailed, RunCancelled, RunBlocked, TimeoutError: as :meth:`StoredRun.result`.
+        """
+        limit = None if timeout is None else self._rig.clock.now() + micros(timeout)
+        await self._rig.run_until_ended(self.id, limit)
+        return cast(R, self._rig.outcome(await self.info()))
+
+
+class Rig(Runtime):
+    """An app under test. Made by ``app.test()``.
+
+    Attributes:
+        clock: its virtual clock; starts at the present time and moves only when told to, or while a result is awaited.
+        store: its temporary store, which outlives crashes.
+    """
+
+    clock: VirtualClock
+
+    def __init__(self, app: App[Any], store: Store, deps: Any, settings: Settings) -> None:
+        self.app = app
+        self.clock = VirtualClock()
+        self.store = store
+        self.settings = settings
+        self.crashes = 0
+        self._deps = deps
+        self._standins = Standins(app.catalog)
+        self._restarting: asyncio.Task[None] | None = None
+        self._plan: dict[str, int] = {}
+        super().__init__(store, app.catalog, self.clock, self._new_worker())
+
+    async def start(self, call: Call[R], /, *, key: str | None = None, priority: int = 0) -> RigRun[R]:
+        """Start a run; see :meth:`Client.start`."""
+        return RigRun(self, (await super().start(call, key=key, priority=priority)).id)
+
+    async def get(self, run_id: str) -> RigRun[Any]:
+        """The run of this id; see :meth:`Client.get`."""
+        return RigRun(self, (await super().get(run_id)).id)
+
+    async def advance(self, by: Duration) -> None:
+        """Let time pass: everything that becomes due meanwhile happens, in order."""
+        target = self.clock.now() + micros(by)
+        await self.quiet()
+        while (due := self.clock.next_due()) is not None and due <= target:
+            self.clock.set(due)
+            await self.quiet()
+        self.clock.set(target)
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until only time or the outside can move anything."""
+        turns = 0
+        while self._restarting is not None or not self.worker.idle:
+            turns += 1
+            await asyncio.sleep(0 if turns < _TURNS else 0.001)
+
+    async def crash(self) -> None:
+        """Kill the worker, as if its process had died and its lease had expired, and start another."""
+        await self._replace_worker()
+
+    def crash_at(self, point: str, *, nth: int = 1) -> None:
+        """Crash when any run comes to a point for the ``nth`` time from now on; see :data:`holdfast.testing.POINTS`.
+
+        Raises:
+            BadOption: there is no such point.
+        """
+        if point not in POINTS:
+            raise BadOption(f"{point!r} is no point; they are: {', '.join(POINTS)}")
+        self._plan[point] = nth
+        on_reach(self._reached)
+
+    def replace(self, tool: Tool[P, R], fn: Callable[P, Any]) -> None:
+        """Run ``fn`` instead of a tool; its parameters must be the tool's."""
+        self._standins.replace(tool, fn)
+
+    def calls(self, tool: Tool[P, R]) -> list[Call[R]]:
+        """The calls with which a tool was executed, in order; they compare by value.
+
+        Example:
+            >>> async def test_pays(app, settle, pay):
+            ...     async with app.test() as t:
+            ...         await (await t.start(settle("c-1"))).result()
+            ...         assert t.calls(pay) == [pay("c-1", 90.0)]
+        """
+        return cast("list[Call[R]]", self._standins.calls(tool))
+
+    async def check_replay(self) -> None:
+        """Replay every run that has ended, without executing anything.
+
+        Raises:
+            Diverged: one does not do again what is recorded.
+        """
+        before = None
+        while page := await self.find(RunFilter(statuses=tuple(ENDED), before=before)):
+            for run in page:
+                await self._check(run)
+            before = page[-1].id
+
+    async def close(self) -> None:
+        """Stop the worker and close the store."""
+        if self._restarting is not None:
+            await self._restarting
+        await self.worker.stop(grace=1.0)
+        await self.store.close()
+
+    async def run_until_ended(self, run_id: str, limit: int | None) -> None:
+        """Let things happen, and time pass, until a run has ended or is blocked."""
+        while not await self._has_ended(run_id):
+            due = self.clock.next_due()
+            if due is not None and (limit is None or due <= limit):
+                self.clock.set(due)
+            elif limit is not None:
+                self.clock.set(limit)
+                raise TimeoutError(f"run {run_id} has not ended by then")
+            else:
+                await self._wait_for_outside(run_id)
+
+    # -- inside
+
+    async def _has_ended(self, run_id: str) -> bool:
+        await self.quiet()
+        record = await self.info(run_id)
+        return record.status.ended or record.status is Status.BLOCKED
+
+    async def _wait_for_outside(self, run_id: str) -> None:
+        watch = self.store.watch()
+        try:
+            before = await self.info(run_id)
+            async with asyncio.timeout(_PATIENCE):
+                while self.worker.idle and self.clock.next_due() is None and await self.info(run_id) == before:
+                    await watch.wait(0.05)
+        except TimeoutError:
+            record = await self.info(run_id)
+            raise Stuck(f"run {run_id} is {record.status}: it waits {await self.why_waiting(record)}; nothing in this test moves it") from None
+        finally:
+            watch.close()
+
+    async def _check(self, run: Run) -> None:
+        agent = self.app.catalog.agents.get(Hosted(agent=run.agent, version=run.version))
+        if agent is None or run.started_at is None:
+            return
+        history = await self.store.load(run.rid)
+        found = divergence(agent, run, history, lambda map_hash, ords: self.store.item_values(run.rid, map_hash, ords))
+        if found is not None:
+            raise Diverged(f"run {run.id} of {run.agent}, replayed: {found.what}")
+
+    def _new_worker(self) -> Worker:
+        return Worker(
+            self.store, self.app.catalog, self._deps, clock=self.clock, settings=self.settings, replaced=self._standins.functions
+        )
+
+    def _reached(self, point: str, run_id: str) -> None:
+        if point not in self._plan or self._restarting is not None:
+            return
+        self._plan[point] -= 1
+        if self._plan[point] == 0:
+            del self._plan[point]
+            self.worker.die()
+            self._restarting = asyncio.get_running_loop().create_task(self._replace_worker(), name="rig-restart")
+            raise InjectedCrash(point)
+
+    async def _replace_worker(self) -> None:
+        self.crashes += 1
+        dead = self.worker
+        await dead.kill()
+        await self.store.release(dead.id)
+        self.worker = self._new_worker()
+        await self.worker.start()
+        self._restarting = None
+
+
+@asynccontextmanager
+async def open_rig(
+    app: App[Any], *, settings: Settings | None = None, check_replay: bool = True, always_suspend: bool | None = None
+) -> AsyncIterator[Rig]:
+    """See ``App.test``.
+
+    Args:
+        settings: how its worker behaves.
+        check_replay: at the end, replay every run that has ended and raise :class:`Diverged` where one does something else.
+        always_suspend: evict runs at every wait; default: as ``$HOLDFAST_ALWAYS_SUSPEND`` says.
+    """
+    settings = settings or Settings()
+    if always_suspend if always_suspend is not None else os.environ.get(ALWAYS_SUSPEND, "0") != "0":
+        settings = replace(settings, linger=0.0)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_ignore_crashes)
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+        async with app.lifespan() as deps:
+            store = await open_store(f"sqlite:///{folder}/test.db")
+            rig = Rig(app, store, deps, settings)
+            try:
+                await rig.worker.start()
+                yield rig
+                if check_replay:
+                    await rig.check_replay()
+            finally:
+                on_reach(None)
+                await rig.close()
+
+
+def _ignore_crashes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), InjectedCrash):
+        loop.default_exception_handler(context)
