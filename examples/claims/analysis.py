@@ -1,6 +1,6 @@
 """What can honestly be said about a claim from the columns of the file: pure functions, one per step of the agent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -55,24 +55,8 @@ def price(claim: Claim, coverage: Coverage) -> Price:
     return Price(payable=payable, paid=paid, comparison=_compare(payable, paid, claim.basis))
 
 
-def decide(findings: Iterable[Finding], price: Price) -> Decision:
-    """Pay, deny, or hand to a person. Exactly one, with every reason that led there."""
-    findings = list(findings)
-    refused = [finding for finding in findings if finding.severity is Severity.REFUSE]
-    if refused:
-        return _decision(Outcome.DENY, refused)
-    doubts = [finding for finding in findings if finding.severity is Severity.REVIEW]
-    doubts += _doubts_about(price)
-    if doubts:
-        return _decision(Outcome.PERSON, doubts)
-    if not price.payable:
-        return _decision(Outcome.DENY, [refuse("nothing_payable", "no damage above the deductible is covered")])
-    text = f"covered, {price.payable:,.2f} after deductible and limit"
-    return _decision(Outcome.PAY, [Finding(code="covered", severity=Severity.NOTICE, text=text)], price.payable)
-
-
-def conclude(claim: Claim, findings: list[Finding], price: Price, decision: Decision) -> Assessment:
-    """Put together what was worked out about a claim."""
+def decide(claim: Claim, findings: list[Finding], price: Price) -> Assessment:
+    """Pay, deny, or hand to a person: exactly one, with every reason that led there, and what else was worked out."""
     return Assessment(
         claim_id=claim.id,
         state=claim.state or "?",
@@ -81,15 +65,14 @@ def conclude(claim: Claim, findings: list[Finding], price: Price, decision: Deci
         damage=(claim.building.damage or ZERO) + (claim.contents.damage or ZERO),
         findings=findings,
         price=price,
-        decision=decision,
+        decision=_weigh(findings, price),
     )
 
 
 def assess(claim: Claim, related: Related | None = None) -> Assessment:
     """Do all of the above in one go: what the agent must come to, step by step."""
     findings = validate(claim) + detect_anomalies(claim, related or Related())
-    priced = price(claim, check_coverage(claim))
-    return conclude(claim, findings, priced, decide(findings, priced))
+    return decide(claim, findings, price(claim, check_coverage(claim)))
 
 
 def cover_paid(cover: Cover) -> Decimal:
@@ -118,7 +101,7 @@ def _unknown_codes(claim: Claim) -> Iterator[Finding]:
         if cover.damage and cover.deductible_code not in DEDUCTIBLES:
             yield review("unknown_deductible", f"{name} deductible code {cover.deductible_code!r} has no known amount")
     if claim.cause is not None and claim.cause not in CAUSES:
-        yield review("unknown_cause", f"cause of damage {claim.cause!r} is not a published code")
+        yield review("unknown_cause", f"cause of damage {claim.cause!r} is not a known code")
     elif claim.cause in JUDGED_CAUSES:
         yield review("cause_to_judge", f"cause is {CAUSES[claim.cause]}: not plainly a flood")
 
@@ -138,6 +121,20 @@ def _part(name: str, cover: Cover) -> Part:
     payable = None if deductible is None else min(max(damage - deductible, ZERO), limit)
     uncovered = max(damage - (deductible or ZERO) - limit, ZERO)
     return Part(name=name, damage=damage, limit=limit, deductible=deductible, payable=payable, uncovered=uncovered)
+
+
+def _weigh(findings: list[Finding], price: Price) -> Decision:
+    refused = [finding for finding in findings if finding.severity is Severity.REFUSE]
+    if refused:
+        return _decision(Outcome.DENY, refused)
+    doubts = [finding for finding in findings if finding.severity is Severity.REVIEW]
+    doubts += _doubts_about(price)
+    if doubts:
+        return _decision(Outcome.PERSON, doubts)
+    if not price.payable:
+        return _decision(Outcome.DENY, [refuse("nothing_payable", "no damage above the deductible is covered")])
+    text = f"covered, {price.payable:,.2f} after deductible and limit"
+    return _decision(Outcome.PAY, [notice("covered", text)], price.payable)
 
 
 def _compare(payable: Decimal | None, paid: Decimal, basis: str | None) -> Comparison:

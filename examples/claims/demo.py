@@ -23,24 +23,20 @@ from examples.claims.analysis import assess
 from examples.claims.bar import Bar
 from examples.claims.generate import write_claims
 from examples.claims.ledger import Audit, Unit, audit, finished, read_ledger, recorded_units
-from examples.claims.model import Related
 from examples.claims.reader import ClaimsFileError
 from examples.claims.report import Report, Tally
 from examples.claims.show import show
 from examples.claims.survey import read_chunk, survey
-from examples.claims.workers import Worker, WorkerDied
+from examples.claims.workers import LEASE, Worker, WorkerDied
+from holdfast import HoldfastError, Status
 
 KILL_AT: Final = 0.4
 """The share of claims after which the first worker is killed."""
 POLL: Final = 0.05
 """Seconds between two looks at the run's progress."""
 
-PAUSES: Final = 12.0
+PAUSES: Final = 10.0
 """How many seconds all pauses together take, so that there is a middle in which to kill a worker."""
-
-
-class Stuck(RuntimeError):
-    """The run waits for somebody to look at it, so the demo cannot end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,24 +62,17 @@ class Ending:
     audit: Audit
 
 
-async def recorded_keys(run: Any) -> list[str]:
-    """The keys of everything that the run has recorded so far: steps, and items of its map."""
-    return list(await run.recorded())
-
-
 async def watch(run: Any, worker: Worker, bar: Bar, until: int | None = None) -> tuple[int, bool]:
-    """Show the run's progress until that many claims are done, or the run has ended.
+    """Show the run's progress until that many claims are done, or nothing more can come.
 
-    Returns how many are done, and whether the run has ended. Raises ``Stuck`` if it needs a person itself.
+    Returns how many are done, and whether nothing more can come.
     """
     while True:
         info = await run.info()
         done, note = (info.progress.done, info.progress.message) if info.progress else (0, "")
         bar.show(done, f"worker {worker.name} (pid {worker.pid})", note)
-        if info.status in ("succeeded", "failed", "cancelled"):
+        if info.status.ended or info.status is Status.BLOCKED:
             return done, True
-        if info.status in ("blocked", "paused"):
-            raise Stuck(f"run {run.id} is {info.status}: see `holdfast runs show {run.id}`")
         if until is not None and done >= until:
             return done, False
         worker.check()
@@ -92,18 +81,20 @@ async def watch(run: Any, worker: Worker, bar: Bar, until: int | None = None) ->
 
 async def play(setting: Setting, bar: Bar) -> Ending:
     """Start a run, kill its worker in the middle, let another one finish it."""
+    count = len(setting.claim_ids)
     async with app.connect(setting.store) as client:
-        run = await client.start(process(str(setting.data)), key="demo")
-        bar.say(f"run {run.id} is started: {len(setting.claim_ids)} claims from {setting.data.name}")
+        run = await client.start(process(str(setting.data)))
+        bar.say(f"run {run.id} is started: {count:,} claims from {setting.data.name}")
         first = Worker("A", setting.store, setting.ledger, setting.pace)
         try:
-            seen, ended = await watch(run, first, bar, until=max(int(len(setting.claim_ids) * KILL_AT), 1))
+            seen, ended = await watch(run, first, bar, until=max(int(count * KILL_AT), 1))
         finally:
             await first.kill()
         # Nobody works on the run now, so what is recorded is exactly what had been when the worker was killed.
-        recorded = recorded_units(await recorded_keys(run), setting.claim_ids)
-        bar.say(f"worker A is killed (SIGKILL, pid {first.pid}): {finished(recorded)} claims were done")
+        recorded = recorded_units(await run.recorded())
+        bar.say(f"worker A is killed (SIGKILL, pid {first.pid}): {finished(recorded):,} claims were done")
         second = Worker("B", setting.store, setting.ledger, setting.pace)
+        bar.say(f"worker B is started (pid {second.pid}): it takes over once A's lease of {LEASE:g} seconds has expired")
         try:
             await watch(run, second, bar)
             report = await run.result()
@@ -119,17 +110,16 @@ def prepare(folder: Path, data: Path | None, count: int) -> Setting:
         data = folder / "claims.csv"
         write_claims(data, count)
     found = survey(data.resolve())
-    tally, ids = Tally(), list[str]()
-    for chunk in found.chunks:
-        for claim in read_chunk(found.path, found.columns, chunk):
-            tally.add(assess(claim, found.related.get(claim.id, Related())))
-            ids.append(claim.id)
+    claims = [claim for chunk in found.chunks for claim in read_chunk(found.path, found.columns, chunk)]
+    tally = Tally()
+    for claim in claims:
+        tally.add(assess(claim, found.related.get(claim.id)))
     return Setting(
         data=Path(found.path),
         store=f"sqlite:///{folder / 'claims.db'}",
         ledger=folder / "ledger.txt",
-        pace=float(os.environ.get(PACE) or min(max(PAUSES * CONCURRENCY / max(len(ids), 1), 0.01), 0.3)),
-        claim_ids=ids,
+        pace=float(os.environ.get(PACE) or min(PAUSES * CONCURRENCY / max(len(claims), 1), 0.3)),
+        claim_ids=[claim.id for claim in claims],
         expected=tally.report(),
     )
 
@@ -166,7 +156,7 @@ def summary(setting: Setting, ending: Ending) -> str:
 def main() -> int:
     """Play the demo; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.claims.demo", description="Claims that survive a kill.")
-    parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None, help="a file of NFIP claims")
+    parser.add_argument("--data", type=Path, help="a file of NFIP claims")
     parser.add_argument("--claims", type=int, default=400, help="how many to generate without --data")
     arguments = parser.parse_args()
     console = Console()
@@ -175,22 +165,16 @@ def main() -> int:
         setting = prepare(folder, arguments.data, arguments.claims)
         with Bar(console, len(setting.claim_ids)) as bar:
             ending = asyncio.run(play(setting, bar))
-    except ClaimsFileError as error:
-        shutil.rmtree(folder)
-        return _fail(str(error))
-    except (WorkerDied, Stuck) as error:
-        return _fail(f"{error}\nkept for a look: {folder}")
-    show(ending.report, console)
-    console.print(summary(setting, ending), markup=False, highlight=False, soft_wrap=True)
-    if wrong := verdict(setting, ending):
-        return _fail("\n".join([*wrong, f"kept for a look: {folder}"]))
+        show(ending.report, console)
+        console.print(summary(setting, ending), markup=False, highlight=False, soft_wrap=True)
+        wrong = verdict(setting, ending)
+    except (ClaimsFileError, WorkerDied, HoldfastError) as error:
+        wrong = [str(error)]
+    if wrong:
+        print(*wrong, f"kept for a look: {folder}", sep="\n", file=sys.stderr)
+        return 1
     shutil.rmtree(folder)
     return 0
-
-
-def _fail(text: str) -> int:
-    print(text, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

@@ -4,13 +4,19 @@ It is on purpose as simple as can be, a file that is only ever appended to: what
 that Holdfast believes.
 """
 
+import functools
 import os
-import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
+from urllib.parse import unquote
+
+from examples.claims.model import Claim
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LEDGER: Final = "CLAIMS_LEDGER"
 """Environment variable with the ledger's path; without it nothing is noted."""
@@ -46,7 +52,7 @@ class Audit:
     missing: list[Unit]  # never ran: must be empty
 
 
-def note(claim_id: str, step: str) -> None:
+def note(claim: Claim, step: str) -> None:
     """Note that a step is being executed, before it does anything: even one that is killed midway counts."""
     path = os.environ.get(LEDGER)
     if path is None:
@@ -54,9 +60,20 @@ def note(claim_id: str, step: str) -> None:
     ledger = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         # One short write with O_APPEND is one line, whatever other processes and threads write.
-        os.write(ledger, f"{claim_id}\t{os.getpid()}\t{step}\n".encode())
+        os.write(ledger, f"{claim.id}\t{os.getpid()}\t{step}\n".encode())
     finally:
         os.close(ledger)
+
+
+def noted(step: Callable[Concatenate[Claim, P], R]) -> Callable[Concatenate[Claim, P], R]:
+    """The same step, with each of its executions noted."""
+
+    @functools.wraps(step)
+    def run(claim: Claim, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        note(claim, step.__name__)
+        return step(claim, *args, **kwargs)
+
+    return run
 
 
 def read_ledger(path: Path) -> list[Execution]:
@@ -67,19 +84,14 @@ def read_ledger(path: Path) -> list[Execution]:
     return [Execution(claim_id=claim_id, step=step, pid=int(pid)) for claim_id, pid, step in lines]
 
 
-def recorded_units(keys: Iterable[str], claim_ids: Collection[str]) -> set[Unit]:
-    """Say which units the keys of recorded steps and items stand for.
+def recorded_units(keys: Iterable[str]) -> set[Unit]:
+    """Say which units the keys of recorded steps stand for.
 
-    A key with a claim's id among its segments is of that claim: of the step that is named behind the id, or else of the
-    whole claim. Other keys (reading the file) are of no claim.
+    A claim's step has the key ``map:process.assess#1/<claim id>/<step>#1``, ``/`` and ``#`` in the id being escaped;
+    other keys (reading the file) are of no claim.
     """
-    units: set[Unit] = set()
-    for key in keys:
-        segments = re.split(r"[/#~:\[\]]+", key)
-        for claim_id in set(segments) & set(claim_ids):
-            steps = [segment for segment in segments[segments.index(claim_id) + 1 :] if segment in STEPS]
-            units |= {(claim_id, step) for step in steps or STEPS}
-    return units
+    places = [key.split("/") for key in keys]
+    return {(unquote(place[1]), place[2].partition("#")[0]) for place in places if len(place) == 3}
 
 
 def finished(units: Iterable[Unit]) -> int:

@@ -29,7 +29,7 @@ class Cover(Record):
 class Claim(Record):
     """One claim, as far as the analysis reads it."""
 
-    id: str = Field(pattern=r"^[^\s/#\[\]]+$")  # ends up in keys and in the ledger
+    id: str = Field(pattern=r"^\S+$")  # a column of the ledger
     state: str | None
     county: str | None
     tract: str | None
@@ -85,7 +85,7 @@ class Part(Record):
     name: str
     damage: Decimal
     limit: Decimal
-    deductible: Decimal | None  # None: a code without a published meaning
+    deductible: Decimal | None  # None: a code without a known meaning
     payable: Decimal | None  # None: cannot be computed
     uncovered: Decimal  # damage above what the limit could ever pay
 

@@ -12,6 +12,9 @@ from examples.claims.ledger import LEDGER
 
 ROOT: Final = Path(__file__).parents[2]
 APP: Final = "examples.claims.agent:app"
+COMMAND: Final = (sys.executable, "-m", "holdfast", "worker", APP, "--store")
+LEASE: Final = 3.0
+"""Seconds after which a worker that is gone has lost its run; short, so that nobody has to wait long for the second."""
 STOP_WITHIN: Final = 20.0
 
 
@@ -25,10 +28,9 @@ class Worker:
     def __init__(self, name: str, store: str, ledger: Path, pace: float) -> None:
         self.name = name
         self._log = ledger.with_name(f"worker-{name}.log")
-        environment = os.environ | {LEDGER: str(ledger), PACE: str(pace)}
-        command = [sys.executable, "-m", "holdfast", "worker", APP, "--store", store]
+        environment = os.environ | {LEDGER: str(ledger), PACE: str(pace), "HOLDFAST_LEASE": str(LEASE)}
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen([*COMMAND, store], cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     @property
     def pid(self) -> int:

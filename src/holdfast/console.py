@@ -51,13 +51,22 @@ class Console:
             while True:
                 record = await run.info()
                 if record.progress is not None:
-                    bar.update(task, completed=record.progress.done, total=record.progress.total, description=record.progress.message)
+                    bar.update(
+                        task,
+                        completed=record.progress.done,
+                        total=record.progress.total,
+                        description=record.progress.message,
+                    )
                 await asyncio.sleep(_REFRESH)
 
 
 def progress_bar(console: rich.console.Console) -> rich.progress.Progress:
     """A bar with a description, counts and time."""
     return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn(), rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeElapsedColumn(), console=console, transient=True,
-    )  # fmt: skip
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

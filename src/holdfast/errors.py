@@ -133,7 +133,8 @@ class PromiseFailed(CallFailed):
 
 class OutcomeUnknown(CallFailed):
     """An ``at_most_once`` effect began and its worker died, was stopped or timed out. It is not tried again:
-    find out what happened outside, with the step's idempotency key, and go on from there."""
+    find out what happened outside, with the step's idempotency key, and go on from there.
+    """
 
 
 class CallRefused(CallFailed):

@@ -86,6 +86,7 @@ class App(Generic[D]):
         """Register an ``async def`` as an agent; its first parameter is the context.
 
         Args:
+            fn: the function.
             version: a line of compatibility. Runs stay with the version that they began with; several versions of an
                 agent can live in one app (give the functions the same ``name``).
             name: the function's by default.
@@ -112,21 +113,38 @@ class App(Generic[D]):
     def tool(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
     @overload
     def tool(
-        self, /, *, name: str | None = None, timeout: Duration | None = None, retries: int = 0,
-        retry_on: Iterable[type[Exception]] | None = None, effect: Effect = "at_least_once",
-    ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Tool[P, R]]: ...  # fmt: skip
+        self,
+        /,
+        *,
+        name: str | None = None,
+        timeout: Duration | None = None,
+        retries: int = 0,
+        retry_on: Iterable[type[Exception]] | None = None,
+        effect: Effect = "at_least_once",
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Tool[P, R]]: ...
     def tool(
-        self, fn: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: Duration | None = None,
-        retries: int = 0, retry_on: Iterable[type[Exception]] | None = None, effect: Effect = "at_least_once",
-    ) -> Any:  # fmt: skip
+        self,
+        fn: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        timeout: Duration | None = None,
+        retries: int = 0,
+        retry_on: Iterable[type[Exception]] | None = None,
+        effect: Effect = "at_least_once",
+    ) -> Any:
         """Register an effect on the outside world. Awaiting its call in a body runs it as a step.
 
         A first parameter annotated ``ToolContext`` receives the app's deps and an idempotency key. The other arguments
         are stored whole, so they must be storable.
 
         Args:
+            fn: the function.
             name: the function's by default.
-            timeout, retries, retry_on, effect: defaults of its calls; see ``Call.using``.
+            timeout: a default of its calls, as the following; see ``Call.using``.
+            retries: further attempts after a failure.
+            retry_on: which exceptions are retried.
+            effect: ``"at_least_once"`` or ``"at_most_once"``.
 
         Raises:
             DuplicateName: the name is taken.
@@ -217,9 +235,14 @@ class App(Generic[D]):
 
     @asynccontextmanager
     async def assemble(
-        self, store: Store, *, clock: Clock | None = None, settings: Settings | None = None, agents: Iterable[str] | None = None,
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+        agents: Iterable[str] | None = None,
         replaced: dict[str, Callable[..., Any]] | None = None,
-    ) -> AsyncIterator[Runtime]:  # fmt: skip
+    ) -> AsyncIterator[Runtime]:
         """Wire a worker and a client to an open store, which is closed at the end."""
         clock = clock or SystemClock()
         only = None if agents is None else frozenset(agents)
@@ -229,7 +252,13 @@ class App(Generic[D]):
             stack.push_async_callback(store.close)
             deps = await stack.enter_async_context(self.lifespan())
             worker = Worker(
-                store, self.catalog, deps, clock=clock, settings=settings or Settings.from_environment(), only=only, replaced=replaced
+                store,
+                self.catalog,
+                deps,
+                clock=clock,
+                settings=settings or Settings.from_environment(),
+                only=only,
+                replaced=replaced,
             )
             await worker.start()
             stack.push_async_callback(worker.stop)
@@ -253,7 +282,7 @@ class App(Generic[D]):
                 console.say(f"started run {handle.id}")
             else:
                 handle = StoredRun(runtime, run.id)
-                console.say(f"{'found finished' if run.status.ended else 'resuming'} run {run.id} ({run.entries} entries recorded)")
+                console.say(f"resuming run {run.id} ({run.entries} entries recorded)")
                 await runtime.resume(run.id)
             async with console.following(runtime, handle):
                 return await handle.result()
@@ -266,7 +295,9 @@ class App(Generic[D]):
         digest = call.digest()
         statuses = (Status.QUEUED, Status.RUNNING, Status.WAITING, Status.PAUSED, Status.BLOCKED)
         runs = await client.find(RunFilter(agent=call.target.name, statuses=statuses, roots_only=True, limit=1000))
-        return next((run for run in runs if run.digest == digest and run.version == call.version and run.key is None), None)
+        return next(
+            (run for run in runs if run.digest == digest and run.version == call.version and run.key is None), None
+        )
 
 
 async def open_store(url: str) -> Store:
@@ -277,4 +308,6 @@ async def open_store(url: str) -> Store:
     """
     if url.startswith("sqlite:") or "://" not in url:
         return await SqliteStore.open(url)
-    raise StoreUnusable(f"{url.split('://', 1)[0]}:// is no store that this version knows: write sqlite:///path/to/file.db")
+    raise StoreUnusable(
+        f"{url.split('://', 1)[0]}:// is no store that this version knows: write sqlite:///path/to/file.db"
+    )

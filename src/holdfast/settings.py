@@ -1,4 +1,7 @@
-"""Limits and intervals, with their defaults. Durations are seconds here; everything else in Holdfast counts microseconds."""
+"""Limits and intervals, with their defaults.
+
+Durations are seconds here; everything else in Holdfast counts microseconds.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """The defaults, each overridden by its variable: ``HOLDFAST_CONCURRENCY``, ``HOLDFAST_LEASE``, …
+        """The defaults, each overridden by its variable: ``HOLDFAST_CONCURRENCY``, ``HOLDFAST_LEASE`` ….
 
         Raises:
             BadOption: a variable is no number, or negative.

@@ -9,7 +9,7 @@ import pytest
 from holdfast.errors import StoreRejected
 from holdfast.records.run import Status
 from holdfast.store.base import RunFilter, Store
-from tests.contract.making import NOW, Hand, child_of, finish, delta, new_run
+from tests.contract.making import NOW, Hand, child_of, delta, finish, new_run
 from tests.contract.stores import Place, output, process
 
 

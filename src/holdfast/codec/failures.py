@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from holdfast.codec.compare import difference
-from holdfast.codec.shape import shape_of
 from holdfast.codec.envelope import pack, unpack
+from holdfast.codec.shape import shape_of
 from holdfast.codec.text import canonical, clean, type_name
 from holdfast.errors import StoreUnusable
 

@@ -22,7 +22,7 @@ from holdfast.durable.points import reach
 from holdfast.durable.replay import make_core
 from holdfast.durable.running import Running
 from holdfast.durable.wishes import write
-from holdfast.errors import HoldfastError, LeaseLost, StoreRejected
+from holdfast.errors import HoldfastError, LeaseLost, StoreError, StoreRejected
 from holdfast.records.delta import Block, End, Finish, Suspend, Verdict
 from holdfast.records.journal import Entry, News, Op
 from holdfast.records.run import Run
@@ -78,6 +78,8 @@ class Activation:
         self._results: deque[Callable[[Draft], None]] = deque()
         self._to_start: list[Effect | Chunk] = []
         self._end: End | None = None
+        self._entries = run.entries
+        self._leaving = False
         self._in_flight = False
         self._alarm: tuple[int, Timer] | None = None
         self._linger: asyncio.TimerHandle | None = None
@@ -89,22 +91,29 @@ class Activation:
     @property
     def quiescent(self) -> bool:
         """Whether only the outside can move this run."""
-        return not (self._in_flight or self._asks or self._results or self._news or self._to_start or self._running.busy)
+        return self._restless_since is None and not (
+            self._in_flight or self._asks or self._results or self._news or self._to_start or self._running.busy
+        )
 
     def start(self) -> None:
         """Replay the journal and go on."""
         run = self.run
         reach("claimed", run.id)
         if run.entries > WARN_ENTRIES:
-            self.say(logging.WARNING, f"the journal has {run.entries:,} entries; at {MAX_ENTRIES:,} the run stops: use ctx.continue_as")
+            self.say(
+                logging.WARNING,
+                f"the journal has {run.entries:,} entries; at {MAX_ENTRIES:,} the run stops: use ctx.continue_as",
+            )
         try:
-            if run.entries > MAX_ENTRIES:
-                raise HoldfastError(f"the journal has {run.entries:,} entries, above the limit of {MAX_ENTRIES:,}: use ctx.continue_as")
             self.core = make_core(self._agent, run, self._history, self._services.effects.deps, self._item_values)
         except HoldfastError as error:
             self._stop_with(Block(why=codec.failure_of(error).pack()))
             return
         self._pump()
+
+    def _too_long(self) -> Block:
+        what = f"the journal has {self._entries:,} entries; the limit is {MAX_ENTRIES:,}: go on with ctx.continue_as"
+        return Block(why=codec.pack_failure("JournalTooLong", what))
 
     def _item_values(self, map_hash: int, ords: Sequence[int]) -> list[bytes]:
         return self._services.store.item_values(self.run.rid, map_hash, ords)
@@ -119,6 +128,11 @@ class Activation:
         if self._linger is not None:
             self._suspend_if_quiet()
 
+    def hand_back(self) -> None:
+        """The worker stops: begin nothing more, and leave memory once the effects at work are recorded."""
+        self._leaving = True
+        self._flush()
+
     def retire(self, end: End | None = None) -> None:
         """Leave memory. From here on nothing that the body or its effects do has any effect on the run."""
         if self.retired:
@@ -127,7 +141,9 @@ class Activation:
         self._cancel_alarms()
         self._running.cancel_all()
         if self.core is not None and not self.core.retire():
-            self.say(logging.WARNING, "its body swallows CancelledError over and over; some of its tasks were left behind")
+            self.say(
+                logging.WARNING, "its body swallows CancelledError over and over; some of its tasks were left behind"
+            )
         self._services.gone(self, end)
 
     def say(self, level: int, message: str) -> None:
@@ -226,6 +242,8 @@ class Activation:
         self._start_effects(works)
 
     def _start_effects(self, works: Sequence[Effect | Chunk]) -> None:
+        if self._leaving:
+            return
         if works and not self._services.may_begin():
             self._services.lost()
             return
@@ -244,10 +262,14 @@ class Activation:
         draft = self._compose()
         if draft:
             self._in_flight = True
-            self._task = asyncio.get_running_loop().create_task(self._commit(draft), name=f"holdfast-commit {self.run.id}")
+            self._task = asyncio.get_running_loop().create_task(
+                self._commit(draft), name=f"holdfast-commit {self.run.id}"
+            )
         elif self._end is None and (self._wakes > self._read or self._groups_moved):
             self._in_flight = True
             self._task = asyncio.get_running_loop().create_task(self._read_news(), name=f"holdfast-news {self.run.id}")
+        elif self._leaving and not self._running.busy:
+            self.retire()
         else:
             self._rest()
 
@@ -282,7 +304,11 @@ class Activation:
             draft.fired(due)
         deadline = self.run.deadline_at
         if deadline is not None and deadline <= draft.at:
-            self._add_cancel(draft, timed_out=True, reason=f"the run's timeout of {(deadline - self.run.created_at) / SECOND:g} s passed")
+            self._add_cancel(
+                draft,
+                timed_out=True,
+                reason=f"the run's timeout of {(deadline - self.run.created_at) / SECOND:g} s passed",
+            )
 
     def _add_cancel(self, draft: Draft, *, timed_out: bool, reason: str) -> None:
         if self.core is not None and self.core.cancelling is None and not draft.cancels_run:
@@ -304,6 +330,11 @@ class Activation:
         except StoreRejected as error:
             self._reject(draft, error)
             return
+        except StoreError as error:  # not transient, or the committer would have tried again
+            self.say(logging.CRITICAL, f"the store cannot be used any more: {error}")
+            self.retire()
+            self._services.lost()
+            return
         finally:
             self._in_flight = False
         reach(_AFTER.get(type(draft.end), "committed"), self.run.id)
@@ -319,6 +350,10 @@ class Activation:
 
     def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
         self._last_seq = draft.last_seq
+        self._entries += len(draft.entries)
+        if self._entries > MAX_ENTRIES:
+            self._stop_with(self._too_long())
+            return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
             self._wakes = self._read + 1
         if self.core is not None:
@@ -373,13 +408,14 @@ class Activation:
     def _rest(self) -> None:
         if self.retired or self.core is None or self._end is not None:
             return
-        self._running.begin_due()
+        if self._services.may_begin():
+            self._running.begin_due()
         wake_at = self._next_wake()
         self._set_alarm(wake_at)
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        if not self.quiescent or self._restless_since is not None:
+        if not self.quiescent:
             return
         settings = self._services.settings
         linger = settings.linger + settings.linger_per_entry * self._last_seq if settings.linger else 0.0

@@ -148,9 +148,16 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             ...     return await ctx.step(fetch, "https://…").using(timeout="30s", retries=3)
         """
         options = self.options.changed(
-            key=key, timeout=timeout, retries=retries, backoff=backoff, retry_on=retry_on, raises=raises,
-            returns=returns, version=version, effect=effect,
-        )  # fmt: skip
+            key=key,
+            timeout=timeout,
+            retries=retries,
+            backoff=backoff,
+            retry_on=retry_on,
+            raises=raises,
+            returns=returns,
+            version=version,
+            effect=effect,
+        )
         self.spend("moved by .using()")
         moved: Self = object.__new__(type(self))
         moved.target, moved.args, moved.kwargs, moved.options = self.target, self.args, self.kwargs, options
@@ -219,7 +226,9 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         """
         if self._gone:
             file, line = self.where
-            raise CallReused(f"{self!r}, made at {file}:{line}, was {self._gone} already: a call is used once, make a new one")
+            raise CallReused(
+                f"{self!r}, made at {file}:{line}, was {self._gone} already: a call is used once, make a new one"
+            )
         self._gone = how
         self._forget()
 
@@ -240,7 +249,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
 
     def _drive(self) -> Generator[Any, Any, R_co]:
         scope = current_scope(f"{self!r} was awaited")
-        if not self._gone == "cancelled":
+        if self._gone != "cancelled":
             self.spend("awaited")
         value: R_co = yield from scope.core.call(scope, self).__await__()
         return value

@@ -116,7 +116,9 @@ class Catalog:
         Raises:
             UnknownAgent: there is none; the message lists those that exist.
         """
-        found = [agent for hosted, agent in self.agents.items() if hosted.agent == name and version in (None, hosted.version)]
+        found = [
+            agent for hosted, agent in self.agents.items() if hosted.agent == name and version in (None, hosted.version)
+        ]
         if not found:
             known = ", ".join(f"{hosted.agent} version {hosted.version}" for hosted in self.agents) or "none"
             asked = f"agent {name!r}" if version is None else f"agent {name!r} version {version!r}"

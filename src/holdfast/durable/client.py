@@ -57,11 +57,13 @@ class StoredRun(Run[R], Generic[R]):
             TimeoutError: ``timeout`` passed first.
         """
         async with asyncio.timeout(None if timeout is None else micros(timeout) / 1e6):
-            record = await self._client.wait_until(self.id, lambda run: run.status.ended or run.status is Status.BLOCKED)
+            record = await self._client.wait_until(
+                self.id, lambda run: run.status.ended or run.status is Status.BLOCKED
+            )
         return cast(R, self._client.outcome(record))
 
     async def status(self) -> str:
-        """Where it stands: ``queued``, ``running``, ``waiting``, ``succeeded``, …"""
+        """Where it stands: ``queued``, ``running``, ``waiting``, ``succeeded`` …."""
         return (await self.info()).status
 
     async def cancel(self, *, reason: str = "") -> None:
@@ -161,7 +163,9 @@ class Client:
         return await self.store.resolve(promise_id, ok=True, value=codec.pack(data), at=self._clock.now())
 
     async def fail(self, promise_id: str, error: str) -> bool:
-        """Fail a promise: whoever awaits it gets ``PromiseFailed``. False if it was resolved before, or its run has ended.
+        """Fail a promise: whoever awaits it gets ``PromiseFailed``.
+
+        False if it was resolved before, or its run has ended.
 
         Raises:
             UnknownRun: no run is named before the first ``/`` of the id.
@@ -230,7 +234,9 @@ class Client:
 
     async def why_waiting(self, run: RunRecord) -> str:
         """Why a run is not being executed just now, in words; empty if it is, or has ended."""
-        if run.status in (Status.QUEUED, Status.WAITING) and not await self._hosted(Hosted(agent=run.agent, version=run.version)):
+        if run.status in (Status.QUEUED, Status.WAITING) and not await self._hosted(
+            Hosted(agent=run.agent, version=run.version)
+        ):
             return f"no live worker hosts agent {run.agent} version {run.version}: start one that does"
         if run.status is Status.WAITING:
             return "for news or a time" if run.wake_at else "for news: a promise, a child, a cancel"
@@ -276,17 +282,25 @@ class Client:
         arguments = call.packed_arguments()
         run_id = new_id(at)
         return NewRun(
-            id=run_id, agent=call.target.name, version=call.version, input=codec.pack(arguments),
-            digest=codec.fingerprint(arguments), root=run_id, key=key, priority=priority, timeout=call.options.timeout, at=at,
-        )  # fmt: skip
+            id=run_id,
+            agent=call.target.name,
+            version=call.version,
+            input=codec.pack(arguments),
+            digest=codec.fingerprint(arguments),
+            root=run_id,
+            key=key,
+            priority=priority,
+            timeout=call.options.timeout,
+            at=at,
+        )
 
     async def _check_hosted(self, wanted: set[Hosted]) -> None:
         for hosted in wanted:
             if not await self._hosted(hosted):
                 known = sorted({h.version for h in self._catalog.agents if h.agent == hosted.agent})
                 raise UnknownAgent(
-                    f"agent {hosted.agent!r} version {hosted.version!r} is hosted by no live worker and not defined here "
-                    f"(defined here: {', '.join(known) or 'none'})"
+                    f"agent {hosted.agent!r} version {hosted.version!r} is hosted by no live worker and not "
+                    f"defined here (there are: {', '.join(known) or 'none'})"
                 )
 
     async def _hosted(self, hosted: Hosted) -> bool:
@@ -307,7 +321,9 @@ def _check_schema(promise_id: str, value: Any, schema: Any) -> None:
     try:
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:
-        raise NotStorable(f"promise {promise_id}: the value does not fit its type at {error.json_path}: {error.message}") from error
+        raise NotStorable(
+            f"promise {promise_id}: the value does not fit its type at {error.json_path}: {error.message}"
+        ) from error
 
 
 __all__ = ["Client", "NotFound", "StoredRun"]

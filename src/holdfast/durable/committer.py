@@ -8,7 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 from holdfast.durable.draft import size_of
-from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreRejected
+from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreError, StoreRejected
 from holdfast.records.delta import Delta, Verdict
 from holdfast.settings import MAX_DELTA
 from holdfast.store.base import Commits
@@ -78,10 +78,10 @@ class Committer:
             while self._queue:
                 batch = self._take()
                 await self._commit(batch)
-        except LeaseLost as lost:
+        except StoreError as error:  # the lease is lost or the store unusable: neither passes
             self._closed = True
-            self._refuse(batch, lost)
-            self._refuse(self._queue, lost)
+            self._refuse(batch, error)
+            self._refuse(self._queue, error)
         finally:
             self._task = None
 

@@ -79,7 +79,9 @@ class ChildRun(Run[R], InBody):
         Raises:
             UsageError: always; await ``result()``, or look from outside with ``client.get(id)``.
         """
-        raise UsageError(f"status() of run {self.id} in a body: it would not replay. Await result(), or ask in a ctx.step")
+        raise UsageError(
+            f"status() of run {self.id} in a body: it would not replay. Await result(), or ask in a ctx.step"
+        )
 
 
 class Context(InBody, Generic[D]):
@@ -167,28 +169,63 @@ class Context(InBody, Generic[D]):
 
     @overload
     def map(
-        self, fn: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], /, *, key: Callable[[T], str],
-        concurrency: int = 10, checkpoint_every: int = 1, on_error: Literal["collect"],
-    ) -> Mapped[T, R | Failure]: ...  # fmt: skip
+        self,
+        fn: Callable[[T], Awaitable[R]],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        key: Callable[[T], str],
+        concurrency: int = 10,
+        checkpoint_every: int = 1,
+        on_error: Literal["collect"],
+    ) -> Mapped[T, R | Failure]: ...
     @overload
     def map(
-        self, fn: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], /, *, key: Callable[[T], str],
-        concurrency: int = 10, checkpoint_every: int = 1, on_error: Literal["fail"] = "fail",
-    ) -> Mapped[T, R]: ...  # fmt: skip
+        self,
+        fn: Callable[[T], Awaitable[R]],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        key: Callable[[T], str],
+        concurrency: int = 10,
+        checkpoint_every: int = 1,
+        on_error: Literal["fail"] = "fail",
+    ) -> Mapped[T, R]: ...
     @overload
     def map(
-        self, fn: Callable[[T], R], items: Iterable[T] | AsyncIterable[T], /, *, key: Callable[[T], str],
-        concurrency: int = 10, checkpoint_every: int = 1, on_error: Literal["collect"],
-    ) -> Mapped[T, R | Failure]: ...  # fmt: skip
+        self,
+        fn: Callable[[T], R],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        key: Callable[[T], str],
+        concurrency: int = 10,
+        checkpoint_every: int = 1,
+        on_error: Literal["collect"],
+    ) -> Mapped[T, R | Failure]: ...
     @overload
     def map(
-        self, fn: Callable[[T], R], items: Iterable[T] | AsyncIterable[T], /, *, key: Callable[[T], str],
-        concurrency: int = 10, checkpoint_every: int = 1, on_error: Literal["fail"] = "fail",
-    ) -> Mapped[T, R]: ...  # fmt: skip
+        self,
+        fn: Callable[[T], R],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        key: Callable[[T], str],
+        concurrency: int = 10,
+        checkpoint_every: int = 1,
+        on_error: Literal["fail"] = "fail",
+    ) -> Mapped[T, R]: ...
     def map(
-        self, fn: Callable[[Any], Any], items: Iterable[Any] | AsyncIterable[Any], /, *, key: Callable[[Any], str],
-        concurrency: int = 10, checkpoint_every: int = 1, on_error: Literal["fail", "collect"] = "fail",
-    ) -> Mapped[Any, Any]:  # fmt: skip
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any] | AsyncIterable[Any],
+        /,
+        *,
+        key: Callable[[Any], str],
+        concurrency: int = 10,
+        checkpoint_every: int = 1,
+        on_error: Literal["fail", "collect"] = "fail",
+    ) -> Mapped[Any, Any]:
         """Run ``fn`` for every item, each of them a checkpoint. See :class:`Mapped` for what to do with the result.
 
         Args:
@@ -213,7 +250,9 @@ class Context(InBody, Generic[D]):
         """
         if on_error not in ("fail", "collect"):
             raise BadOption(f"on_error={on_error!r}: choose 'fail' or 'collect'")
-        options = MapOptions(key=key, concurrency=concurrency, checkpoint_every=checkpoint_every, collect=on_error == "collect")
+        options = MapOptions(
+            key=key, concurrency=concurrency, checkpoint_every=checkpoint_every, collect=on_error == "collect"
+        )
         return Mapped(fn, items, options, current_scope("ctx.map()"))
 
     def promise(self, name: str, type: type[T], /) -> Promise[T]:
@@ -237,7 +276,9 @@ class Context(InBody, Generic[D]):
         if self._core.shared_slot(key) is None:
             self._core.slot(scope, key, promise_decoder(type), shared=True)
             if key not in self._core.recorded.intents:
-                self._core.ask(key, asks.Declare(key=key, branch=scope.branch, name=name, schema=codec.shape_of(type).schema()))
+                self._core.ask(
+                    key, asks.Declare(key=key, branch=scope.branch, name=name, schema=codec.shape_of(type).schema())
+                )
         return Promise(scope, key)
 
     async def start(self, call: Call[R], /, *, key: str | None = None, detached: bool = False) -> Run[R]:
@@ -291,4 +332,3 @@ def _shared(scope: Scope, key: str) -> BodyFuture:
     if slot is None:
         raise UsageError(f"{key} is not of this run")
     return scope.core.wait(scope, slot)
-

@@ -64,7 +64,9 @@ class Slot:
 
     __slots__ = ("decode", "entry", "fingerprint", "futures", "key", "scope", "shared")
 
-    def __init__(self, key: str, scope: Scope, decode: Callable[[Entry], Any], fingerprint: bytes, shared: bool) -> None:
+    def __init__(
+        self, key: str, scope: Scope, decode: Callable[[Entry], Any], fingerprint: bytes, shared: bool
+    ) -> None:
         self.key = key
         self.scope = scope
         self.decode = decode
@@ -86,7 +88,12 @@ class Core:
     """
 
     def __init__(
-        self, identity: Identity, history: History, body: Callable[[Scope], Coroutine[Any, Any, Any]], body_name: str, loader: Loader
+        self,
+        identity: Identity,
+        history: History,
+        body: Callable[[Scope], Coroutine[Any, Any, Any]],
+        body_name: str,
+        loader: Loader,
     ) -> None:
         self.identity = identity
         self.run_id = identity.run_id
@@ -136,13 +143,15 @@ class Core:
 
     def advance(self, budget: int) -> bool:
         """Deliver and drain until there is nothing to deliver; False if the budget of callbacks ran out before."""
-        while budget > 0 and not self._stopped:
+        while budget > 0 and not self._stopped:  # a delivery costs as much as a callback
             if not self._settled:
                 budget = self._drain(budget)
             elif self._due:
+                budget -= 1
                 self.delivered += 1
                 heapq.heappop(self._due)[2]()
             elif (delivery := self._feed.pop()) is not None:
+                budget -= 1
                 self.delivered += 1
                 self._deliver(delivery)
             else:
@@ -157,14 +166,14 @@ class Core:
         return [] if self.blocked else taken
 
     def end_check(self) -> None:
-        """After a normal end: guarded calls that the code no longer makes block the run; forgotten calls are reported."""
+        """After a normal end: block over guarded calls that the code no longer makes; report forgotten calls."""
         self.scope_ended(self.root)
 
     def retire(self) -> bool:
         """Leave memory: cancel the body's tasks and ignore what they do. False if some refuse to end."""
         self.retired = True
         loops = [self.root.loop, *(loop for run in self.maps.values() for loop in run.loops())]
-        return all([loop.retire() for loop in loops])
+        return min([loop.retire() for loop in loops])  # every one of them, also after one that refuses
 
     # -- for calls, promises and maps
 
@@ -222,7 +231,9 @@ class Core:
         if not self.withdraw(key) and f"~cancel:{key}" not in self.recorded.intents:
             self._asks[f"~cancel:{key}"] = asks.CancelChild(key=key, branch=scope.branch)
 
-    def slot(self, scope: Scope, key: str, decode: Callable[[Entry], Any], *, fingerprint: bytes = b"", shared: bool = False) -> Slot:
+    def slot(
+        self, scope: Scope, key: str, decode: Callable[[Entry], Any], *, fingerprint: bytes = b"", shared: bool = False
+    ) -> Slot:
         """Open the place where the outcome of a key goes.
 
         Raises:
@@ -257,7 +268,9 @@ class Core:
         """
         if self.cancelling is not None:
             why = self.cancelling.reason or "cancelled"
-            raise CallRefused(key, "CallRefused", f"run {self.run_id} is ending ({why}): steps may clean up, nothing else may begin")
+            raise CallRefused(
+                key, "CallRefused", f"run {self.run_id} is ending ({why}): steps may clean up, nothing else may begin"
+            )
 
     def until(self, scope: Scope, deadline: int) -> BodyFuture:
         """A future that an instant resolves."""
@@ -282,7 +295,9 @@ class Core:
     def continue_as(self, scope: Scope, call: Call[Any]) -> BodyFuture:
         """End this journal and begin a fresh one with the call."""
         if scope is not self.root:
-            raise HoldfastError(f"run {self.run_id}: continue_as inside a branch of a map: only the body itself can go on")
+            raise HoldfastError(
+                f"run {self.run_id}: continue_as inside a branch of a map: only the body itself can go on"
+            )
         self.check_cancelling("continue_as")
         call.packed_arguments()  # what cannot be stored is said here, not after the body has gone
         call.spend("continued as")
@@ -307,7 +322,9 @@ class Core:
             if unmade is not None:
                 self.block(unmade, "its end, without that call")
         for call in list(scope.left_over.values()):
-            logger.error("run %s: %r, made at %s:%d, was never awaited: nothing was done", self.run_id, call, *call.where)
+            logger.error(
+                "run %s: %r, made at %s:%d, was never awaited: nothing was done", self.run_id, call, *call.where
+            )
         scope.left_over.clear()
 
     def block(self, entry: Entry, asked: str, *, advice: str | None = None) -> None:
@@ -315,7 +332,9 @@ class Core:
         if self.blocked is None:
             recorded = f"{entry.kind.name.lower()} {entry.seq} of {entry.op.name.lower()} {entry.key}"
             preview = codec.unpack(entry.note).decode("utf-8", "replace")[:200] if entry.note else ""
-            self.blocked = Blocked(key=entry.key, recorded=f"{recorded} ({preview})" if preview else recorded, asked=asked)
+            self.blocked = Blocked(
+                key=entry.key, recorded=f"{recorded} ({preview})" if preview else recorded, asked=asked
+            )
             if advice:
                 self.blocked.advice = advice
 
@@ -363,7 +382,12 @@ class Core:
             self._held[entry.key] = entry
 
     def _hand_over(self, slot: Slot, entry: Entry) -> None:
-        if slot.fingerprint and entry.fingerprint and slot.fingerprint != entry.fingerprint and self._differs(slot, entry):
+        if (
+            slot.fingerprint
+            and entry.fingerprint
+            and slot.fingerprint != entry.fingerprint
+            and self._differs(slot, entry)
+        ):
             return
         self._asks.pop(slot.key, None)  # it is recorded: it must not go live
         self._move_clock(slot.scope, entry.at)
@@ -429,7 +453,11 @@ class Core:
 
     def _check_intent(self, key: str, ask: asks.Effect | asks.Child) -> None:
         intent = self.recorded.intents.get(key)
-        if intent is not None and intent.fingerprint != ask.fingerprint and name_in(key) not in self._scope_of(key).waived:
+        if (
+            intent is not None
+            and intent.fingerprint != ask.fingerprint
+            and name_in(key) not in self._scope_of(key).waived
+        ):
             self.block(intent, f"{ask.call!r}")
 
     def _scope_of(self, key: str) -> Scope:
@@ -448,9 +476,11 @@ class Core:
             self.drifted.append(f"{slot.key} was recorded with other arguments")
             logger.warning(
                 "run %s: %s was recorded with other arguments (%s); the recorded outcome stands",
-                self.run_id, slot.key, codec.unpack(entry.note).decode("utf-8", "replace") if entry.note else "unknown",
+                self.run_id,
+                slot.key,
+                codec.unpack(entry.note).decode("utf-8", "replace") if entry.note else "unknown",
                 extra={"holdfast": {"run": self.run_id, "step": slot.key, "drift": True}},
-            )  # fmt: skip
+            )
         return self.blocked is not None
 
     def _abandon(self, key: str, ask: asks.Effect | asks.Child) -> None:
@@ -463,7 +493,9 @@ class Core:
             self._asks[f"~abandon:{key}"] = asks.Abandon(key=key)
 
     def _branch(self, branch: int) -> Scope:
-        return next((scope for run in self.maps.values() for scope in run.scopes() if scope.branch == branch), self.root)
+        return next(
+            (scope for run in self.maps.values() for scope in run.scopes() if scope.branch == branch), self.root
+        )
 
     def _check_guard(self, ask: Ask) -> None:
         guarded = isinstance(ask, asks.Child) or (isinstance(ask, asks.Effect) and ask.call.guarded)
@@ -481,23 +513,43 @@ def effect_ask(core: Core, call: Call[Any], key: str, branch: int | None, item: 
         note = call.packed_arguments()
         fingerprint = codec.fingerprint(note)
     else:
-        fingerprint, preview = codec.describe_arguments(call.target.fn, call.args, call.kwargs, skip=call.target.injected)
+        fingerprint, preview = codec.describe_arguments(
+            call.target.fn, call.args, call.kwargs, skip=call.target.injected
+        )
         note = preview.encode()
     return asks.Effect(
-        key=key, branch=branch, call=call, fingerprint=fingerprint, note=note, item=item,
-        failures=core.recorded.attempts.get(key, ()), begun=key in core.recorded.intents,
-    )  # fmt: skip
+        key=key,
+        branch=branch,
+        call=call,
+        fingerprint=fingerprint,
+        note=note,
+        item=item,
+        failures=core.recorded.attempts.get(key, ()),
+        begun=key in core.recorded.intents,
+    )
 
 
 def child_ask(
-    call: Call[Any], key: str, branch: int | None, *, detached: bool = False, item: ItemRef | None = None, limit: int = 0
+    call: Call[Any],
+    key: str,
+    branch: int | None,
+    *,
+    detached: bool = False,
+    item: ItemRef | None = None,
+    limit: int = 0,
 ) -> asks.Child:
     """The ask for a child."""
     arguments = call.packed_arguments()
     return asks.Child(
-        key=key, branch=branch, call=call, arguments=arguments, fingerprint=codec.fingerprint(arguments + call.target.name.encode()),
-        detached=detached, item=item, limit=limit,
-    )  # fmt: skip
+        key=key,
+        branch=branch,
+        call=call,
+        arguments=arguments,
+        fingerprint=codec.fingerprint(arguments + call.target.name.encode()),
+        detached=detached,
+        item=item,
+        limit=limit,
+    )
 
 
 def _finish(future: BodyFuture) -> None:

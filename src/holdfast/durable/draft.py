@@ -39,9 +39,17 @@ class Draft:
 
     def __bool__(self) -> bool:
         return bool(
-            self.entries or self.items or self.promises or self.groups or self.children or self.cancels or self.cancel_groups
-            or self.seen is not None or self.progress is not None or self.end is not None
-        )  # fmt: skip
+            self.entries
+            or self.items
+            or self.promises
+            or self.groups
+            or self.children
+            or self.cancels
+            or self.cancel_groups
+            or self.seen is not None
+            or self.progress is not None
+            or self.end is not None
+        )
 
     def __len__(self) -> int:
         return len(self.entries) + len(self.items) + len(self.children)
@@ -52,19 +60,46 @@ class Draft:
         return any(entry.kind is Kind.CANCEL for entry in self.entries)
 
     def entry(
-        self, kind: Kind, op: Op, key: str, *, branch: int | None = None, ok: bool = True, guarded: bool = False,
-        fingerprint: bytes = b"", value: bytes = b"", note: bytes = b"",
-    ) -> Entry:  # fmt: skip
+        self,
+        kind: Kind,
+        op: Op,
+        key: str,
+        *,
+        branch: int | None = None,
+        ok: bool = True,
+        guarded: bool = False,
+        fingerprint: bytes = b"",
+        value: bytes = b"",
+        note: bytes = b"",
+    ) -> Entry:
         """Add an entry."""
         entry = Entry(
-            seq=self._next(), kind=kind, op=op, key=key, at=self.at, ok=ok, guarded=guarded, fingerprint=fingerprint,
-            value=value, note=note, branch=branch,
-        )  # fmt: skip
+            seq=self._next(),
+            kind=kind,
+            op=op,
+            key=key,
+            at=self.at,
+            ok=ok,
+            guarded=guarded,
+            fingerprint=fingerprint,
+            value=value,
+            note=note,
+            branch=branch,
+        )
         self.entries.append(entry)
         self.bytes += len(value) + len(note)
         return entry
 
-    def intent(self, op: Op, key: str, *, branch: int | None, fingerprint: bytes = b"", note: bytes = b"", guarded: bool = False) -> Entry:
+    def intent(
+        self,
+        op: Op,
+        key: str,
+        *,
+        branch: int | None,
+        fingerprint: bytes = b"",
+        note: bytes = b"",
+        guarded: bool = False,
+    ) -> Entry:
         """Add an intent."""
         packed = codec.pack(note) if note else b""
         return self.entry(Kind.INTENT, op, key, branch=branch, fingerprint=fingerprint, note=packed, guarded=guarded)
@@ -75,23 +110,46 @@ class Draft:
             self.item(effect.item, ok=ok, value=value)
             return
         self.entry(
-            Kind.OUTCOME, effect.call.target.op, effect.key, branch=effect.branch, ok=ok, guarded=effect.call.guarded,
-            fingerprint=effect.fingerprint, value=value, note=codec.pack(effect.note),
-        )  # fmt: skip
+            Kind.OUTCOME,
+            effect.call.target.op,
+            effect.key,
+            branch=effect.branch,
+            ok=ok,
+            guarded=effect.call.guarded,
+            fingerprint=effect.fingerprint,
+            value=value,
+            note=codec.pack(effect.note),
+        )
 
     def attempt(self, effect: Effect, number: int, error: bytes, not_before: int) -> Entry:
         """Add a failed attempt; ``not_before`` is when the next may begin."""
         head = json.dumps({"attempt": number, "not_before": not_before}).encode()
         return self.entry(
-            Kind.ATTEMPT, effect.call.target.op, effect.key, branch=effect.branch, ok=False, fingerprint=effect.fingerprint,
-            value=error, note=codec.pack(head), guarded=effect.call.guarded,
-        )  # fmt: skip
+            Kind.ATTEMPT,
+            effect.call.target.op,
+            effect.key,
+            branch=effect.branch,
+            ok=False,
+            fingerprint=effect.fingerprint,
+            value=error,
+            note=codec.pack(head),
+            guarded=effect.call.guarded,
+        )
 
     def item(self, ref: ItemRef, *, ok: bool, value: bytes | None) -> None:
         """Add the outcome of a map's item."""
         self.bytes += len(value or b"")
         self.items.append(
-            Item(map=ref.map, ord=ref.ord, branch=ref.branch, seq=self._next(), at=self.at, ok=ok, value=value, within=ref.within)
+            Item(
+                map=ref.map,
+                ord=ref.ord,
+                branch=ref.branch,
+                seq=self._next(),
+                at=self.at,
+                ok=ok,
+                value=value,
+                within=ref.within,
+            )
         )
 
     def fired(self, keys: Sequence[str]) -> None:
@@ -100,7 +158,9 @@ class Draft:
 
     def cancel(self, *, timed_out: bool, reason: str) -> None:
         """Add a cancellation."""
-        self.entry(Kind.CANCEL, Op.RUN, "~cancel", value=json.dumps({"timed_out": timed_out, "reason": reason}).encode())
+        self.entry(
+            Kind.CANCEL, Op.RUN, "~cancel", value=json.dumps({"timed_out": timed_out, "reason": reason}).encode()
+        )
 
     def news(self, news: News) -> None:
         """Add what somebody else has told the run: the outcome of a child or a promise."""
@@ -112,7 +172,9 @@ class Draft:
         self.bytes += len(run.input)
         if ask.item is not None:
             return None
-        return self.intent(Op.CHILD, ask.key, branch=ask.branch, fingerprint=ask.fingerprint, note=ask.arguments, guarded=True)
+        return self.intent(
+            Op.CHILD, ask.key, branch=ask.branch, fingerprint=ask.fingerprint, note=ask.arguments, guarded=True
+        )
 
     def deliveries(self) -> list[Delivery]:
         """What is to be delivered once it is durable, by number."""
@@ -122,10 +184,19 @@ class Draft:
     def delta(self, rid: int, epoch: int) -> Delta:
         """The finished delta."""
         return Delta(
-            rid=rid, epoch=epoch, entries=tuple(self.entries), items=tuple(self.items), promises=tuple(self.promises),
-            groups=tuple(self.groups), children=tuple(self.children), cancels=tuple(self.cancels), cancel_groups=tuple(self.cancel_groups), seen=self.seen,
-            progress=self.progress, end=self.end,
-        )  # fmt: skip
+            rid=rid,
+            epoch=epoch,
+            entries=tuple(self.entries),
+            items=tuple(self.items),
+            promises=tuple(self.promises),
+            groups=tuple(self.groups),
+            children=tuple(self.children),
+            cancels=tuple(self.cancels),
+            cancel_groups=tuple(self.cancel_groups),
+            seen=self.seen,
+            progress=self.progress,
+            end=self.end,
+        )
 
     def _next(self) -> int:
         self.last_seq += 1
@@ -139,5 +210,7 @@ def renumbered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def size_of(delta: Delta) -> int:
     """About how many bytes a delta writes."""
-    values = sum(len(entry.value) + len(entry.note) for entry in delta.entries) + sum(len(item.value or b"") for item in delta.items)
+    values = sum(len(entry.value) + len(entry.note) for entry in delta.entries) + sum(
+        len(item.value or b"") for item in delta.items
+    )
     return values + sum(len(child.input) for child in delta.children)

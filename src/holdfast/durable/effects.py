@@ -63,7 +63,9 @@ class Effects:
         replaced: stand-ins for tools, by name (tests).
     """
 
-    def __init__(self, deps: Any, pool: ThreadPoolExecutor, replaced: dict[str, Callable[..., Any]] | None = None) -> None:
+    def __init__(
+        self, deps: Any, pool: ThreadPoolExecutor, replaced: dict[str, Callable[..., Any]] | None = None
+    ) -> None:
         self.deps = deps
         self._pool = pool
         self._replaced = replaced if replaced is not None else {}
@@ -72,7 +74,8 @@ class Effects:
         """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.
 
         Args:
-            key: the idempotency key.
+            effect: what to run.
+            key: its idempotency key.
         """
         call, options = effect.call, effect.call.options
         try:
@@ -117,9 +120,13 @@ class Effects:
         wants = call.target.injected and (fn is call.target.fn or takes(fn, ToolContext))
         return (ToolContext(self.deps, key), *call.args) if wants else call.args
 
-    async def _in_thread(self, effect: Effect, fn: Callable[..., Any], args: Sequence[Any], seconds: float | None) -> Any:
+    async def _in_thread(
+        self, effect: Effect, fn: Callable[..., Any], args: Sequence[Any], seconds: float | None
+    ) -> Any:
         context = contextvars.copy_context()
-        thread = asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(_call, fn, args, effect.call.kwargs))
+        thread = asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: context.run(_call, fn, args, effect.call.kwargs)
+        )
         await asyncio.wait({thread}, timeout=seconds)
         if not thread.done():
             thread.add_done_callback(_retrieve)
@@ -178,8 +185,14 @@ def _is_async(fn: Callable[..., Any]) -> bool:
 def _timed_out(options: Options) -> Ended:
     seconds = (options.timeout or 0) / SECOND
     if options.effect == "at_most_once":
-        return Ended(ok=False, value=codec.pack_failure(UNKNOWN, f"no answer within {seconds:g} s; it is not tried again"))
-    return Ended(ok=False, value=codec.pack_failure(TIMED_OUT, f"no answer within {seconds:g} s"), retry=issubclass(TimeoutError, options.retry_on))
+        return Ended(
+            ok=False, value=codec.pack_failure(UNKNOWN, f"no answer within {seconds:g} s; it is not tried again")
+        )
+    return Ended(
+        ok=False,
+        value=codec.pack_failure(TIMED_OUT, f"no answer within {seconds:g} s"),
+        retry=issubclass(TimeoutError, options.retry_on),
+    )
 
 
 def _failed(options: Options, error: BaseException) -> Ended:

@@ -42,9 +42,12 @@ def _renewed(core: Core) -> Renew:
     assert call is not None, "asked only when it is set"
     arguments = call.packed_arguments()
     return Renew(
-        agent=call.target.name, version=call.version, input=codec.pack(arguments), digest=codec.fingerprint(arguments),
+        agent=call.target.name,
+        version=call.version,
+        input=codec.pack(arguments),
+        digest=codec.fingerprint(arguments),
         carry=renumbered(core.held_promises),
-    )  # fmt: skip
+    )
 
 
 def _finished(task: asyncio.Task[Any] | None, returns: Any, at: int) -> Finish:

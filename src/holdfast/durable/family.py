@@ -24,11 +24,23 @@ def new_child(run: Run, ask: Child, at: int) -> NewRun:
     """The row of a child."""
     item = ask.item
     parent = Parent(
-        run_id=run.id, key=ask.key, detached=ask.detached, map=item.map if item else None, ord=item.ord if item else 0,
-        branch=item.branch if item else 0, held=item is not None and item.ord >= ask.limit,
-    )  # fmt: skip
+        run_id=run.id,
+        key=ask.key,
+        detached=ask.detached,
+        map=item.map if item else None,
+        ord=item.ord if item else 0,
+        branch=item.branch if item else 0,
+        held=item is not None and item.ord >= ask.limit,
+    )
     return NewRun(
-        id=child_of(run, ask.key), agent=ask.call.target.name, version=ask.call.version, input=codec.pack(ask.arguments),
-        digest=codec.fingerprint(ask.arguments), root=run.root, priority=run.priority, timeout=ask.call.options.timeout,
-        parent=parent, at=at,
-    )  # fmt: skip
+        id=child_of(run, ask.key),
+        agent=ask.call.target.name,
+        version=ask.call.version,
+        input=codec.pack(ask.arguments),
+        digest=codec.fingerprint(ask.arguments),
+        root=run.root,
+        priority=run.priority,
+        timeout=ask.call.options.timeout,
+        parent=parent,
+        at=at,
+    )

@@ -42,9 +42,15 @@ class _Indexed:
         index, i = self._index, self._next
         self._next += 1
         return Item(
-            map=self._map, ord=index.ords[i], branch=index.branches[i], seq=index.seqs[i], at=index.ats[i],
-            ok=bool(index.oks[i]), value=None, within=self._within,
-        )  # fmt: skip
+            map=self._map,
+            ord=index.ords[i],
+            branch=index.branches[i],
+            seq=index.seqs[i],
+            at=index.ats[i],
+            ok=bool(index.oks[i]),
+            value=None,
+            within=self._within,
+        )
 
 
 class Feed:

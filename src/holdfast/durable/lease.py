@@ -1,4 +1,4 @@
-"""A worker's lease: renewed from a thread of its own, so that a busy loop does not lose it; watched, so that a dead one does."""
+"""A worker's lease: renewed from a thread of its own, so that a busy loop does not lose it, and a dead one does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,14 @@ class Lease:
         doing: what the loop is running just now, for the log.
     """
 
-    def __init__(self, keeper: LeaseKeeper, settings: Settings, granted: float, lost: Callable[[], None], doing: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        keeper: LeaseKeeper,
+        settings: Settings,
+        granted: float,
+        lost: Callable[[], None],
+        doing: Callable[[], str],
+    ) -> None:
         self._keeper = keeper
         self._settings = settings
         self._deadline = granted + settings.lease
@@ -78,7 +85,9 @@ class Lease:
         try:
             granted = self._keeper.renew()
         except StoreError as error:
-            logger.warning("the lease could not be renewed (%s); it ends in %.1f s", error, self._deadline - boot_seconds())
+            logger.warning(
+                "the lease could not be renewed (%s); it ends in %.1f s", error, self._deadline - boot_seconds()
+            )
             granted = self.held()
         else:
             if granted:
@@ -96,9 +105,13 @@ class Lease:
             return
         if not self._stalled:
             self._stalled = True
-            logger.error("the worker's loop has not turned for %.0f s, busy with %s:\n%s", silence, self._doing(), self._stack())
+            logger.error(
+                "the worker's loop has not turned for %.0f s, busy with %s:\n%s", silence, self._doing(), self._stack()
+            )
         if silence > self._settings.silent:
-            logger.critical("the worker's loop has been silent for %.0f s: exiting, so that others take its runs", silence)
+            logger.critical(
+                "the worker's loop has been silent for %.0f s: exiting, so that others take its runs", silence
+            )
             logging.shutdown()
             os._exit(EXIT_SILENT)
 

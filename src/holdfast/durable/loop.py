@@ -56,7 +56,13 @@ class BodyTimer(asyncio.TimerHandle):
     __slots__ = ("deadline", "key", "number")
 
     def __init__(
-        self, key: str, deadline: int, callback: Callable[..., Any], args: tuple[Any, ...], loop: BodyLoop, context: Context | None
+        self,
+        key: str,
+        deadline: int,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        loop: BodyLoop,
+        context: Context | None,
     ) -> None:
         super().__init__((deadline - loop.epoch) / SECOND, callback, list(args), loop, context)
         self.key = key
@@ -113,7 +119,7 @@ class BodyLoop(asyncio.AbstractEventLoop):
         return not self._ready
 
     def drain(self, budget: int) -> int:
-        """Run what is ready, at most ``budget`` callbacks; returns how many of the budget are left (0: maybe not done)."""
+        """Run what is ready, at most ``budget`` callbacks; returns what is left of the budget (0: maybe not done)."""
         before = events._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
         events._set_running_loop(self)
@@ -183,13 +189,19 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> NoReturn:  # type: ignore[override]
+    def call_soon_threadsafe(
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> NoReturn:  # type: ignore[override]
         self._refuse("a callback from another thread")
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:  # type: ignore[override]
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:  # type: ignore[override]
         return self._set_timer(round(delay * SECOND), callback, args, context)
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:  # type: ignore[override]
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:  # type: ignore[override]
         return self._set_timer(round((when - self.time()) * SECOND), callback, args, context)
 
     def call_until(self, key: str, deadline: int, callback: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
@@ -198,7 +210,9 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self.owner.arm(timer)
         return timer
 
-    def _set_timer(self, delay: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None) -> asyncio.TimerHandle:
+    def _set_timer(
+        self, delay: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None
+    ) -> asyncio.TimerHandle:
         delay = max(0, delay)
         if delay == 0:  # due already: an ordinary callback, which writes nothing
             timer = BodyTimer("", self.now, callback, args, self, context)
@@ -260,8 +274,8 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
 
 
 for _name in (
-    "run_forever run_until_complete stop close shutdown_default_executor run_in_executor set_default_executor getaddrinfo "
-    "getnameinfo create_connection create_server sendfile start_tls create_unix_connection create_unix_server "
+    "run_forever run_until_complete stop close shutdown_default_executor run_in_executor set_default_executor "
+    "getaddrinfo getnameinfo create_connection create_server sendfile start_tls create_unix_connection create_unix_server "
     "connect_accepted_socket create_datagram_endpoint connect_read_pipe connect_write_pipe subprocess_shell "
     "subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_recvfrom "
     "sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile add_signal_handler "

@@ -51,7 +51,9 @@ class Mapped(Generic[T, R_co]):
     finish, each after it is durable.
     """
 
-    def __init__(self, fn: Callable[..., Any], items: Iterable[T] | AsyncIterable[T], options: MapOptions, scope: Scope) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], items: Iterable[T] | AsyncIterable[T], options: MapOptions, scope: Scope
+    ) -> None:
         self.fn = fn
         self.items = items
         self.options = options
@@ -91,7 +93,9 @@ class Mapped(Generic[T, R_co]):
             raise BadOption(f"{self.key}: concurrency and checkpoint_every are 1 or more")
         plain = self.mode == "step" and not isinstance(self.fn, Tool)
         if options.checkpoint_every > 1 and not plain:
-            raise BadOption(f"{self.key}: checkpoint_every above 1 takes a plain function, not a tool, an agent or a branch")
+            raise BadOption(
+                f"{self.key}: checkpoint_every above 1 takes a plain function, not a tool, an agent or a branch"
+            )
 
 
 @dataclass(slots=True, eq=False)
@@ -301,13 +305,17 @@ class MapRun:
         recorded = self._recorded[ref.ord] if ref.ord < len(self._recorded) else 0
         if recorded not in (0, ref.branch):
             self.core.blocked = asks.Blocked(
-                key=self.key, recorded=f"another key for item {ref.ord}", asked=f"key {self._keys[ref.ord]!r} there",
+                key=self.key,
+                recorded=f"another key for item {ref.ord}",
+                asked=f"key {self._keys[ref.ord]!r} there",
                 advice="The items of a map must come in the same order with the same keys; then resume the run.",
-            )  # fmt: skip
+            )
         return recorded == ref.branch
 
     def _begin_steps(self, unit: _Unit, places: list[tuple[ItemRef, str, Any]]) -> None:
-        effects = [effect_ask(self.core, Call(self._target, (item,), {}), key, ref.branch, ref) for ref, key, item in places]
+        effects = [
+            effect_ask(self.core, Call(self._target, (item,), {}), key, ref.branch, ref) for ref, key, item in places
+        ]
         if self._options.checkpoint_every == 1:
             self.core.ask(unit.key, effects[0])
         else:
@@ -374,9 +382,14 @@ class MapRun:
 
     def _group(self, total: int | None) -> asks.SetGroup:
         return asks.SetGroup(
-            key=self.key, branch=self.scope.branch, map=self.hash, limit=self._options.concurrency, every=self._streaming,
-            first_failure=not self._options.collect, total=total,
-        )  # fmt: skip
+            key=self.key,
+            branch=self.scope.branch,
+            map=self.hash,
+            limit=self._options.concurrency,
+            every=self._streaming,
+            first_failure=not self._options.collect,
+            total=total,
+        )
 
     def _stop_running(self) -> None:
         if self._mode == "child" and self._running:
@@ -432,4 +445,3 @@ def _target_of(mapped: Mapped[Any, Any]) -> Target:
     if isinstance(fn, Agent | Tool):
         return fn.target
     return Target(op=Op.STEP, name=name_of(fn), fn=fn)
-

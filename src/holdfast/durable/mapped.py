@@ -25,7 +25,12 @@ class Values:
     """Values of a map's items by their place in the input."""
 
     def __init__(
-        self, loader: Callable[[int, Sequence[int]], list[bytes]], map_hash: int, shape: Any, mapped: Any, keys: dict[int, str]
+        self,
+        loader: Callable[[int, Sequence[int]], list[bytes]],
+        map_hash: int,
+        shape: Any,
+        mapped: Any,
+        keys: dict[int, str],
     ) -> None:
         self._loader, self._map, self._shape, self._keys = loader, map_hash, shape, keys
         self._name = mapped.key

@@ -8,7 +8,16 @@ from typing import Any
 
 from holdfast import codec
 from holdfast.durable.calls import Call
-from holdfast.errors import CallFailed, ChildCancelled, ChildFailed, NotStorable, OutcomeUnknown, PromiseFailed, StepFailed, StepTimedOut
+from holdfast.errors import (
+    CallFailed,
+    ChildCancelled,
+    ChildFailed,
+    NotStorable,
+    OutcomeUnknown,
+    PromiseFailed,
+    StepFailed,
+    StepTimedOut,
+)
 from holdfast.records.journal import Entry, Op
 
 TIMED_OUT = "StepTimedOut"

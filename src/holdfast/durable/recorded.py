@@ -67,7 +67,8 @@ class Recorded:
 
     def elsewhere(self, key: str, fingerprint: bytes) -> Entry | None:
         """Another recorded call of the same scope, name and arguments that the code has not made yet: a sign that
-        calls were reordered."""
+        calls were reordered.
+        """
         scope, name = scope_of(key), name_in(key)
         for entry in self._entries:
             if entry.fingerprint == fingerprint and entry.key != key and not self.claimed(entry.key):

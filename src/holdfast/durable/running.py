@@ -95,7 +95,9 @@ class Running:
 
     async def _run_one(self, effect: Effect) -> None:
         number = len(effect.failures) + 1
-        logger.debug("step %s begins", effect.key, extra={"holdfast": self._log | {"step": effect.key, "attempt": number}})
+        logger.debug(
+            "step %s begins", effect.key, extra={"holdfast": self._log | {"step": effect.key, "attempt": number}}
+        )
         ended = await self._effects.attempt(effect, f"{self._prefix}/{effect.key}")
         self._tasks.pop(effect.key, None)
         self._report([(effect, ended)])

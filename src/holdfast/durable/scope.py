@@ -102,7 +102,7 @@ def current_scope(what: str) -> Scope:
     scope = scope_or_none()
     if scope is None:
         raise NotInRun(
-            f"{what} outside a run. Inside an agent's body, await it there (a step's function is not the body: it cannot "
-            f"make calls); outside, start a run: app.run(call), or await runtime.start(call)"
+            f"{what} outside a run. Inside an agent's body, await it there (a step's function is not the body: it "
+            f"cannot make calls); outside, start a run: app.run(call), or await runtime.start(call)"
         )
     return scope

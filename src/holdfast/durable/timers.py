@@ -44,4 +44,7 @@ class Timers:
 
     def due(self, now: int) -> list[str]:
         """Keys of the timers that are due, in the order in which they fire. They stay armed."""
-        return [key for _, _, key in sorted((t.deadline, t.number, t.key) for t in self._armed.values() if t.deadline <= now)]
+        return [
+            key
+            for _, _, key in sorted((t.deadline, t.number, t.key) for t in self._armed.values() if t.deadline <= now)
+        ]

@@ -25,7 +25,14 @@ def write(draft: Draft, run: Run, ask: Ask) -> None:
             draft.intent(Op.PROMISE, ask.key, branch=ask.branch)
         case asks.SetGroup():
             draft.groups.append(
-                Group(map=ask.map, key=ask.key, total=ask.total, limit=ask.limit, every=ask.every, first_failure=ask.first_failure)
+                Group(
+                    map=ask.map,
+                    key=ask.key,
+                    total=ask.total,
+                    limit=ask.limit,
+                    every=ask.every,
+                    first_failure=ask.first_failure,
+                )
             )
         case asks.Mark():
             draft.entry(Kind.MARK, Op.RUN, ask.key, branch=ask.branch, value=ask.value)

@@ -42,9 +42,16 @@ class Worker:
     """
 
     def __init__(
-        self, store: Store, catalog: Catalog, deps: Any, *, clock: Clock, settings: Settings, only: frozenset[str] | None = None,
+        self,
+        store: Store,
+        catalog: Catalog,
+        deps: Any,
+        *,
+        clock: Clock,
+        settings: Settings,
+        only: frozenset[str] | None = None,
         replaced: dict[str, Callable[..., Any]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.id = ""
         self.active: dict[int, Activation] = {}
         self._store = store
@@ -76,7 +83,7 @@ class Worker:
         ]
 
     async def stop(self, *, grace: float = 10.0) -> None:
-        """Let the effects that are at work end, for at most ``grace`` seconds; hand the runs back; release the lease."""
+        """Let effects that are at work end, within ``grace`` seconds; hand the runs back; release the lease."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
@@ -124,10 +131,17 @@ class Worker:
         self._committer = Committer(self._store, self.id)
         self._lease = Lease(self._store.keeper(self.id, ttl=ttl), self._settings, granted, self._lost, self._doing)
         self._services = Services(
-            store=self._store, committer=self._committer, effects=self._effects, clock=self._clock, settings=self._settings,
-            may_begin=self._lease.held, pressed=lambda: self._more_waits, busy_with=self._busy_with, gone=self._gone,
+            store=self._store,
+            committer=self._committer,
+            effects=self._effects,
+            clock=self._clock,
+            settings=self._settings,
+            may_begin=self._lease.held,
+            pressed=lambda: self._more_waits,
+            busy_with=self._busy_with,
+            gone=self._gone,
             lost=self._lost,
-        )  # fmt: skip
+        )
         self._lease.start()
         logger.info("worker %s hosts %s", self.id, ", ".join(f"{h.agent} version {h.version}" for h in self._hosts))
 
@@ -225,8 +239,10 @@ class Worker:
 
     async def _let_effects_end(self, grace: float) -> None:
         deadline = boot_seconds() + grace
-        while any(not a.quiescent for a in self.active.values()) and boot_seconds() < deadline:
-            await asyncio.sleep(0.02)
+        for activation in list(self.active.values()):
+            activation.hand_back()
+        while self.active and boot_seconds() < deadline:
+            await asyncio.sleep(0.01)
 
     def _retire_all(self) -> None:
         for activation in list(self.active.values()):

@@ -89,7 +89,9 @@ class Runs(Protocol):
 class Claims(Protocol):
     """Runs as work."""
 
-    async def claim(self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int) -> list[Claimed]:
+    async def claim(
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
+    ) -> list[Claimed]:
         """Take up to ``limit`` runs of the hosted versions and become their owner.
 
         Runs that are queued (and not held by their group); waiting with ``wake_at <= now``; or running under a worker
@@ -97,7 +99,8 @@ class Claims(Protocol):
         By priority (higher first), then by how long they have been ready.
         Each has its ``epoch`` raised, its ``worker`` set, status ``running``, ``started_at`` set if it was not, and
         an activation recorded with the build at the same index as its version in ``hosts``.
-        A run with ``lost >= 3`` is not claimed but set to ``blocked`` with ``codec.pack_failure("WorkerLost", …)`` as its error.
+        A run with ``lost >= 3`` is not claimed but set to ``blocked`` with
+        ``codec.pack_failure("WorkerLost", …)`` as its error.
 
         Raises:
             LeaseLost: the worker's own lease has expired or is gone.
@@ -119,7 +122,7 @@ class Claims(Protocol):
         """The earliest ``wake_at`` among waiting runs of the hosted versions."""
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
-        """Values of items, in the order of ``ords``. Blocking and thread-safe: a lazy sequence calls it from the body."""
+        """Values of items, in the order of ``ords``. Blocking, thread-safe: a lazy sequence calls it from the body."""
 
 
 class Commits(Protocol):
@@ -133,7 +136,8 @@ class Commits(Protocol):
         the verdicts beside it, so a batch that is sent again under the same number is not applied again and answers the
         same. A delta with entries or items resets the run's ``lost``.
 
-        The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the parent, or counts in its group and releases the next held child; cancels children that have not ended and are
+        The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the
+        parent, or counts in its group and releases the next held child; cancels children that have not ended and are
         not detached); Block; Renew (deletes journal, items, groups, resolved promises; raises ``generation``; status
         ``queued``); HandBack (status ``queued``).
         Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.

@@ -1,7 +1,7 @@
 """Test equipment: a rig with a virtual clock, crashes on demand, stand-ins for tools, and the replay check.
 
-A pytest plugin comes with it (``holdfast.testing.plugin``): ``HOLDFAST_ALWAYS_SUSPEND=1`` makes every rig evict its runs
-at every wait.
+A pytest plugin comes with it (``holdfast.testing.plugin``): ``HOLDFAST_ALWAYS_SUSPEND=1`` makes every rig evict its
+runs at every wait.
 """
 
 from holdfast.clock import VirtualClock

@@ -12,7 +12,9 @@ from holdfast.testing.rig import ALWAYS_SUSPEND
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--holdfast-always-suspend``: evict runs at every wait, in every rig."""
     parser.getgroup("holdfast").addoption(
-        "--holdfast-always-suspend", action="store_true", help="evict runs from memory at every wait, in every app.test()"
+        "--holdfast-always-suspend",
+        action="store_true",
+        help="evict runs from memory at every wait, in every app.test()",
     )
 
 

@@ -194,7 +194,9 @@ class Rig(Runtime):
                     await watch.wait(0.05)
         except TimeoutError:
             record = await self.info(run_id)
-            raise Stuck(f"run {run_id} is {record.status}: it waits {await self.why_waiting(record)}; nothing in this test moves it") from None
+            raise Stuck(
+                f"run {run_id} is {record.status}, {await self.why_waiting(record)}; nothing in this test moves it"
+            ) from None
         finally:
             watch.close()
 
@@ -209,7 +211,12 @@ class Rig(Runtime):
 
     def _new_worker(self) -> Worker:
         return Worker(
-            self.store, self.app.catalog, self._deps, clock=self.clock, settings=self.settings, replaced=self._standins.functions
+            self.store,
+            self.app.catalog,
+            self._deps,
+            clock=self.clock,
+            settings=self.settings,
+            replaced=self._standins.functions,
         )
 
     def _reached(self, point: str, run_id: str) -> None:
@@ -239,8 +246,9 @@ async def open_rig(
     """See ``App.test``.
 
     Args:
+        app: the app under test.
         settings: how its worker behaves.
-        check_replay: at the end, replay every run that has ended and raise :class:`Diverged` where one does something else.
+        check_replay: at the end, replay every run that has ended; raise :class:`Diverged` where one differs.
         always_suspend: evict runs at every wait; default: as ``$HOLDFAST_ALWAYS_SUSPEND`` says.
     """
     settings = settings or Settings()

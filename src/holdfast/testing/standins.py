@@ -45,7 +45,9 @@ class Standins:
         """
         wanted, given = _parameters(tool.fn), _parameters(fn)
         if wanted != given:
-            raise BadOption(f"the stand-in for tool {tool.name} takes ({', '.join(given)}); the tool takes ({', '.join(wanted)})")
+            raise BadOption(
+                f"the stand-in for tool {tool.name} takes ({', '.join(given)}); the tool takes ({', '.join(wanted)})"
+            )
         self.functions[tool.name] = self._recording(tool, fn)
 
     def calls(self, tool: Tool[Any, Any]) -> list[RecordedCall]:
