@@ -39,9 +39,8 @@ async def process(ctx: Context, path: str) -> Report:
 
     tally = Tally()
     claims = claims_of(ctx, found)
-    async for claim, result in ctx.map(
-        assess, claims, key=lambda claim: claim.id, concurrency=CONCURRENCY, on_error="collect"
-    ):
+    results = ctx.map(assess, claims, key=lambda claim: claim.id, concurrency=CONCURRENCY, on_error="collect")
+    async for claim, result in results:
         if isinstance(result, Failure):
             tally.fail(claim.id, result.error)
         else:
@@ -57,7 +56,7 @@ async def claims_of(ctx: Context, found: Survey) -> AsyncIterator[Claim]:
             yield claim
 
 
-# Steps are ordinary functions. These also note each of their executions in a ledger outside Holdfast, which is how the
+# Steps are ordinary functions. These also note each of their executions in a ledger outside Holdfast: that is how the
 # demo can count what ran twice.
 validate = noted(analysis.validate)
 check_coverage = noted(analysis.check_coverage)

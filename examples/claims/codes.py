@@ -1,8 +1,8 @@
 """Meanings of the codes in the claims file.
 
 As OpenFEMA's data dictionary of "FIMA NFIP Redacted Claims" gives them, to our knowledge; not verified here against
-FEMA's own page (https://www.fema.gov/openfema-data-page/fima-nfip-redacted-claims-v2). The deductibles are borne out by
-the claims themselves: for each code that occurs often, damage minus payment is most often exactly the amount given here.
+FEMA's own page (https://www.fema.gov/openfema-data-page/fima-nfip-redacted-claims-v2). The deductibles are borne out
+by the claims themselves: for each code that occurs often, damage minus payment is most often exactly the amount given.
 """
 
 from decimal import Decimal

@@ -65,13 +65,14 @@ class Ending:
 async def watch(run: Any, worker: Worker, bar: Bar, until: int | None = None) -> tuple[int, bool]:
     """Show the run's progress until that many claims are done, or nothing more can come.
 
-    Returns how many are done, and whether nothing more can come.
+    Returns how many are done, and whether nothing more can come. Raises what the run failed with.
     """
     while True:
         info = await run.info()
         done, note = (info.progress.done, info.progress.message) if info.progress else (0, "")
         bar.show(done, f"worker {worker.name} (pid {worker.pid})", note)
         if info.status.ended or info.status is Status.BLOCKED:
+            await run.result()
             return done, True
         if until is not None and done >= until:
             return done, False
@@ -94,7 +95,9 @@ async def play(setting: Setting, bar: Bar) -> Ending:
         recorded = recorded_units(await run.recorded())
         bar.say(f"worker A is killed (SIGKILL, pid {first.pid}): {finished(recorded):,} claims were done")
         second = Worker("B", setting.store, setting.ledger, setting.pace)
-        bar.say(f"worker B is started (pid {second.pid}): it takes over once A's lease of {LEASE:g} seconds has expired")
+        bar.say(
+            f"worker B is started (pid {second.pid}): it takes over once A's lease of {LEASE:g} seconds has expired"
+        )
         try:
             await watch(run, second, bar)
             report = await run.result()

@@ -7,7 +7,7 @@ from holdfast.durable.context import Context, Promise
 from holdfast.durable.effects import idempotency_key
 from holdfast.durable.handles import Run
 from holdfast.durable.map import Mapped
-from holdfast.durable.mapped import Failure
+from holdfast.durable.results import Failure
 from holdfast.errors import (
     BadOption,
     CallFailed,

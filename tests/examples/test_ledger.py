@@ -5,13 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from examples.claims.ledger import LEDGER, STEPS, Execution, audit, finished, note, read_ledger, recorded_units
+from examples.claims.ledger import LEDGER, STEPS, Execution, audit, finished, note, noted, read_ledger, recorded_units
+from examples.claims.model import Claim
+from holdfast.durable.scope import escape
+from tests.examples.making import claim
 
 A, B = 100, 200
 
 
 def ran(pid: int, *units: tuple[str, str]) -> list[Execution]:
     return [Execution(claim_id=claim_id, step=step, pid=pid) for claim_id, step in units]
+
+
+def price(claim: Claim) -> str:
+    return claim.id
 
 
 def everything(claim_id: str) -> list[tuple[str, str]]:
@@ -22,23 +29,30 @@ def test_each_execution_is_a_line_with_its_process(tmp_path: Path, monkeypatch: 
     ledger = tmp_path / "ledger.txt"
     monkeypatch.setenv(LEDGER, str(ledger))
     assert read_ledger(ledger) == []
-    note("c-1", "validate")
-    note("c-1", "price")
-    assert read_ledger(ledger) == ran(os.getpid(), ("c-1", "validate"), ("c-1", "price"))
+    note(claim(id="c-1"), "validate")
+    assert noted(price)(claim(id="c-2")) == "c-2"
+    assert read_ledger(ledger) == ran(os.getpid(), ("c-1", "validate"), ("c-2", "price"))
 
 
 def test_without_a_ledger_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LEDGER, raising=False)
     monkeypatch.chdir(tmp_path)
-    note("c-1", "validate")
+    note(claim(), "validate")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_key_stands_for_its_step_or_for_the_whole_claim() -> None:
-    keys = ["survey#0", "map#0/c-1", "map#0/c-2/validate#0", "map#0[c-2]/price#0", "read_chunk line-2"]
-    units = recorded_units(keys, ["c-1", "c-2", "c-3"])
-    assert units == {*everything("c-1"), ("c-2", "validate"), ("c-2", "price")}
-    assert finished(units) == 1
+def test_a_key_stands_for_a_step_of_a_claim() -> None:
+    keys = [
+        "survey#1",
+        "read_chunk#line-2",
+        "map:process.assess#1/c-1/price#1",
+        f"map:process.assess#1/{escape('a/b#%2')}/decide#1",
+    ]
+    assert recorded_units(keys) == {("c-1", "price"), ("a/b#%2", "decide")}
+
+
+def test_a_claim_is_finished_when_all_its_steps_are() -> None:
+    assert finished([*everything("c-1"), ("c-2", "validate"), ("c-2", "price")]) == 1
 
 
 def test_an_undisturbed_run_repeats_nothing() -> None:

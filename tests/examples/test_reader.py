@@ -81,8 +81,8 @@ def test_an_id_that_occurs_twice_is_refused_with_both_lines(file: Path) -> None:
         list(read_claims(file))
 
 
-@pytest.mark.parametrize("bad", ["NA", "a/b", "a b", "a#1"])
-def test_an_id_that_cannot_be_a_key_is_refused(file: Path, bad: str) -> None:
+@pytest.mark.parametrize("bad", ["NA", "a b", "a\tb"])
+def test_an_id_that_is_not_one_word_is_refused(file: Path, bad: str) -> None:
     lines = file.read_text().splitlines()
     lines[1] = lines[1].rsplit(",", 1)[0] + f",{bad}"
     file.write_text("\n".join(lines) + "\n")

@@ -6,51 +6,36 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from holdfast import codec
-from holdfast.clock import SECOND, Clock, Timer
+from holdfast.clock import SECOND
 from holdfast.durable import asks, ending
-from holdfast.durable.asks import Ask, Chunk, Effect, ItemRef
+from holdfast.durable.alarm import Alarm
+from holdfast.durable.asks import Ask, Chunk, Effect
 from holdfast.durable.catalog import Agent
-from holdfast.durable.committer import Committer
 from holdfast.durable.core import Core
 from holdfast.durable.draft import Draft
-from holdfast.durable.effects import Effects, Ended, backoff
+from holdfast.durable.effects import Ended, backoff
+from holdfast.durable.mailbox import Mailbox, item_of
 from holdfast.durable.points import reach
 from holdfast.durable.replay import make_core
 from holdfast.durable.running import Running
+from holdfast.durable.services import Services
 from holdfast.durable.wishes import write
 from holdfast.errors import HoldfastError, LeaseLost, StoreError, StoreRejected
 from holdfast.records.delta import Block, End, Finish, Suspend, Verdict
-from holdfast.records.journal import Entry, News, Op
-from holdfast.records.run import Run
-from holdfast.settings import MAX_ENTRIES, WARN_ENTRIES, Settings
-from holdfast.store.base import Claimed, Store
+from holdfast.records.journal import EndedChild, Entry
+from holdfast.settings import MAX_ENTRIES, WARN_ENTRIES
+from holdfast.store.base import Claimed
 
 logger = logging.getLogger("holdfast.run")
 
 _DRAFT_BYTES = 4 * 2**20
 _DRAFT_WRITES = 2000
+_READ_AGAIN = 0.2  # seconds
 _BEFORE = {Suspend: "suspending", Finish: "ending"}
 _AFTER = {Suspend: "suspended", Finish: "ended"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Services:
-    """What the activations of a worker share."""
-
-    store: Store
-    committer: Committer
-    effects: Effects
-    clock: Clock
-    settings: Settings
-    may_begin: Callable[[], bool]  # whether the lease allows effects to begin
-    pressed: Callable[[], bool]  # whether other runs wait for a place in memory
-    busy_with: Callable[[Run | None], None]  # told which body the loop is running
-    gone: Callable[[Activation, End | None], None]  # told once, when one has left memory
-    lost: Callable[[], None]  # told when the lease turns out to have ended
 
 
 class Activation:
@@ -70,10 +55,7 @@ class Activation:
         prefix = f"{run.id}.{run.generation}" if run.generation else run.id
         self._running = Running(services.effects, services.clock, prefix, self._effects_ended, self._log)
         self._last_seq = _last_seq(claimed)
-        self._news: deque[News] = deque(claimed.history.news)
-        self._read = max([run.seen, *(news.wake for news in self._news)])  # news up to here has been read
-        self._wakes = run.wakes  # news up to here exists
-        self._groups_moved: set[int] = set(claimed.history.groups)
+        self._mail = Mailbox(claimed, services.store)
         self._asks: deque[Callable[[Draft], None]] = deque()  # writes that effects of the same drain wait for
         self._results: deque[Callable[[Draft], None]] = deque()
         self._to_start: list[Effect | Chunk] = []
@@ -81,7 +63,7 @@ class Activation:
         self._entries = run.entries
         self._leaving = False
         self._in_flight = False
-        self._alarm: tuple[int, Timer] | None = None
+        self._alarm = Alarm(services.clock, self._alarmed)
         self._linger: asyncio.TimerHandle | None = None
         self._progress = run.progress
         self._restless_since: int | None = None
@@ -92,7 +74,7 @@ class Activation:
     def quiescent(self) -> bool:
         """Whether only the outside can move this run."""
         return self._restless_since is None and not (
-            self._in_flight or self._asks or self._results or self._news or self._to_start or self._running.busy
+            self._in_flight or self._asks or self._results or self._mail or self._to_start or self._running.busy
         )
 
     def start(self) -> None:
@@ -120,7 +102,7 @@ class Activation:
 
     def wake(self, wakes: int) -> None:
         """There is news up to this number."""
-        self._wakes = max(self._wakes, wakes)
+        self._mail.announce(wakes)
         self._flush()
 
     def leave_early(self) -> None:
@@ -144,7 +126,7 @@ class Activation:
             self.say(
                 logging.WARNING, "its body swallows CancelledError over and over; some of its tasks were left behind"
             )
-        self._services.gone(self, end)
+        self._services.gone(self)
 
     def say(self, level: int, message: str) -> None:
         """Log about this run."""
@@ -208,7 +190,7 @@ class Activation:
             self.core.end_check()
         self._to_start.clear()
         self._results.clear()
-        self._news.clear()
+        self._mail.clear()
         returns = codec.hints_of(self._agent.fn).returns
         self._stop_with(ending.end_of(self.core, returns, self._clock.now()))
 
@@ -265,7 +247,7 @@ class Activation:
             self._task = asyncio.get_running_loop().create_task(
                 self._commit(draft), name=f"holdfast-commit {self.run.id}"
             )
-        elif self._end is None and (self._wakes > self._read or self._groups_moved):
+        elif self._end is None and (self._mail.unread):
             self._in_flight = True
             self._task = asyncio.get_running_loop().create_task(self._read_news(), name=f"holdfast-news {self.run.id}")
         elif self._leaving and not self._running.busy:
@@ -281,20 +263,9 @@ class Activation:
         if self._end is not None:
             draft.end = None if self._asks else self._end
             return draft
-        self._add_news(draft)
+        self._mail.write(draft, self._add_cancel)
         self._add_time(draft)
         return draft
-
-    def _add_news(self, draft: Draft) -> None:
-        while self._news:
-            news = self._news.popleft()
-            draft.seen = news.wake
-            if news.op is Op.RUN:
-                self._add_cancel(draft, timed_out=False, reason=self._cancel_reason(news))
-            elif news.op is Op.MAP:
-                self._groups_moved.add(codec.hash64(news.key))
-            else:
-                draft.news(news)
 
     def _add_time(self, draft: Draft) -> None:
         """What the clock has made due: timers, the run's own deadline."""
@@ -304,19 +275,12 @@ class Activation:
             draft.fired(due)
         deadline = self.run.deadline_at
         if deadline is not None and deadline <= draft.at:
-            self._add_cancel(
-                draft,
-                timed_out=True,
-                reason=f"the run's timeout of {(deadline - self.run.created_at) / SECOND:g} s passed",
-            )
+            timeout = (deadline - self.run.created_at) / SECOND
+            self._add_cancel(draft, f"the run's timeout of {timeout:g} s passed", timed_out=True)
 
-    def _add_cancel(self, draft: Draft, *, timed_out: bool, reason: str) -> None:
+    def _add_cancel(self, draft: Draft, reason: str, *, timed_out: bool = False) -> None:
         if self.core is not None and self.core.cancelling is None and not draft.cancels_run:
             draft.cancel(timed_out=timed_out, reason=reason)
-
-    @staticmethod
-    def _cancel_reason(news: News) -> str:
-        return codec.Failed.unpack(news.value).message if news.value else ""
 
     async def _commit(self, draft: Draft) -> None:
         starting, self._to_start = ([], self._to_start) if self._asks else (self._to_start, [])
@@ -355,11 +319,11 @@ class Activation:
             self._stop_with(self._too_long())
             return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
-            self._wakes = self._read + 1
+            self._mail.announce(self._mail.read_to + 1)
         if self.core is not None:
             for entry in draft.entries:
                 self.core.recorded.note(entry)
-            self._groups_moved.update(group.map for group in draft.groups)
+            self._mail.moved(group.map for group in draft.groups)
             self.core.push(draft.deliveries())
         self._start_effects(starting)
         if draft.deliveries():
@@ -380,24 +344,20 @@ class Activation:
     # -- reading
 
     async def _read_news(self) -> None:
-        run, store = self.run, self._services.store
-        moved, self._groups_moved = self._groups_moved, set()
         try:
-            for map_hash in moved:
-                for child in await store.ended_children(run.rid, map_hash):
-                    ref = ItemRef(map=map_hash, ord=child.ord, branch=child.branch, within=self._within(map_hash))
-                    self._results.append(lambda draft, r=ref, ok=child.ok: draft.item(r, ok=ok, value=None))  # type: ignore[misc]  # as above
-            if self._wakes > self._read:
-                news = await store.news(run.rid, after=self._read)
-                self._news.extend(news)
-                self._read = self._wakes = max([self._read, *(one.wake for one in news)])
-        except HoldfastError as error:
+            for map_hash, children in await self._mail.read():
+                for child in children:
+                    self._results.append(self._child_item(map_hash, child))
+        except StoreError as error:
             self.say(logging.WARNING, f"news could not be read ({error}); trying again")
-            self._groups_moved |= moved
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(_READ_AGAIN)
         finally:
             self._in_flight = False
         self._flush()
+
+    def _child_item(self, map_hash: int, child: EndedChild) -> Callable[[Draft], None]:
+        ref = item_of(map_hash, child, self._within(map_hash))
+        return lambda draft: draft.item(ref, ok=child.ok, value=None)
 
     def _within(self, map_hash: int) -> int | None:
         run = self.core.maps.get(map_hash) if self.core else None
@@ -411,7 +371,7 @@ class Activation:
         if self._services.may_begin():
             self._running.begin_due()
         wake_at = self._next_wake()
-        self._set_alarm(wake_at)
+        self._alarm.set(wake_at)
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -428,10 +388,10 @@ class Activation:
 
     def _suspend_if_quiet(self) -> None:
         self._linger = None
-        if self.retired or not self.quiescent or self._end is not None or self._wakes > self._read:
+        if self.retired or not self.quiescent or self._end is not None or self._mail.unread:
             return
         draft = Draft(self._last_seq, self._clock.now())
-        draft.end = Suspend(wakes=self._read, wake_at=self._next_wake())
+        draft.end = Suspend(wakes=self._mail.read_to, wake_at=self._next_wake())
         self._in_flight = True
         self._task = asyncio.get_running_loop().create_task(self._commit(draft), name=f"holdfast-suspend {self.run.id}")
 
@@ -448,17 +408,7 @@ class Activation:
         assert self.core is not None and self.core.cancelling is not None, "asked of a cancelled run"
         return self.core.cancelling.at + int(self._services.settings.grace * SECOND)
 
-    def _set_alarm(self, when: int | None) -> None:
-        if self._alarm is not None:
-            if self._alarm[0] == when:
-                return
-            self._alarm[1].cancel()
-            self._alarm = None
-        if when is not None:
-            self._alarm = (when, self._clock.call_at(when, self._alarmed))
-
     def _alarmed(self) -> None:
-        self._alarm = None
         if self.retired or self.core is None:
             return
         if self.core.cancelling is not None and self._clock.now() >= self._grace_ends() and self._end is None:
@@ -469,11 +419,10 @@ class Activation:
             self._flush()
 
     def _cancel_alarms(self) -> None:
-        if self._alarm is not None:
-            self._alarm[1].cancel()
+        self._alarm.set(None)
         if self._linger is not None:
             self._linger.cancel()
-        self._alarm = self._linger = None
+            self._linger = None
 
 
 def _last_seq(claimed: Claimed) -> int:

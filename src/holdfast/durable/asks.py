@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.durable.calls import Call
+from holdfast.durable.scope import Scope
 from holdfast.records.journal import Entry
 
 
@@ -25,6 +26,7 @@ class Effect:
     """Run a step or a tool."""
 
     key: str
+    scope: Scope  # in which it was asked for
     branch: int | None
     call: Call[Any]
     fingerprint: bytes
@@ -48,6 +50,7 @@ class Child:
     """Start a child run."""
 
     key: str
+    scope: Scope
     branch: int | None
     call: Call[Any]
     arguments: bytes

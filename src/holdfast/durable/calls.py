@@ -251,7 +251,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         scope = current_scope(f"{self!r} was awaited")
         if self._gone != "cancelled":
             self.spend("awaited")
-        value: R_co = yield from scope.core.call(scope, self).__await__()
+        value: R_co = yield from scope.core.requests.call(scope, self).__await__()
         return value
 
     def _watch(self) -> None:

@@ -26,7 +26,7 @@ from holdfast.errors import (
     UnknownAgent,
     UnknownRun,
 )
-from holdfast.records.journal import Entry, Op
+from holdfast.records.journal import Entry, Kind, Op
 from holdfast.records.run import Activation, NewRun, Status
 from holdfast.records.run import Run as RunRecord
 from holdfast.records.worker import Hosted, Worker
@@ -75,7 +75,11 @@ class StoredRun(Run[R], Generic[R]):
         return await self._client.info(self.id)
 
     async def recorded(self) -> list[str]:
-        """The keys of all that is recorded of it, in order: journal entries' outcomes, then finished map items."""
+        """The keys of the outcomes in its journal (steps, tools, children, promises), in order.
+
+        Those inside a map's branches are among them; items that are one step or one child each are not: they have rows
+        of their own.
+        """
         return await self._client.recorded(self.id)
 
 
@@ -229,15 +233,17 @@ class Client:
 
     async def recorded(self, run_id: str) -> list[str]:
         """See :meth:`StoredRun.recorded`."""
-        keys = [entry.key async for entry in self.journal(run_id) if entry.op is not Op.TIMER]
-        return keys
+        return [entry.key async for entry in self.journal(run_id) if entry.kind is Kind.OUTCOME]
 
     async def why_waiting(self, run: RunRecord) -> str:
         """Why a run is not being executed just now, in words; empty if it is, or has ended."""
-        if run.status in (Status.QUEUED, Status.WAITING) and not await self._hosted(
-            Hosted(agent=run.agent, version=run.version)
-        ):
+        workers = await self.store.workers()
+        orphan = run.status is Status.RUNNING and all(worker.id != run.worker for worker in workers)
+        hosted = any(Hosted(agent=run.agent, version=run.version) in worker.hosts for worker in workers)
+        if (orphan or run.status in (Status.QUEUED, Status.WAITING)) and not hosted:
             return f"no live worker hosts agent {run.agent} version {run.version}: start one that does"
+        if orphan:
+            return f"its worker {run.worker} is gone: another is about to take it over"
         if run.status is Status.WAITING:
             return "for news or a time" if run.wake_at else "for news: a promise, a child, a cancel"
         if run.status is Status.BLOCKED and run.error is not None:

@@ -19,9 +19,10 @@ from holdfast.durable.catalog import Agent, Tool
 from holdfast.durable.core import Core
 from holdfast.durable.handles import Run
 from holdfast.durable.loop import BodyFuture
-from holdfast.durable.map import MapOptions, Mapped
-from holdfast.durable.mapped import Failure
+from holdfast.durable.map import Mapped
+from holdfast.durable.mapwork import MapOptions
 from holdfast.durable.outcomes import promise_decoder
+from holdfast.durable.results import Failure
 from holdfast.durable.scope import InBody, Scope, current_scope
 from holdfast.errors import BadOption, UsageError
 from holdfast.records.journal import Op
@@ -71,7 +72,7 @@ class ChildRun(Run[R], InBody):
 
     async def cancel(self, *, reason: str = "") -> None:
         """Ask the child to cancel; does not wait for its end."""
-        self._core.cancel_child(current_scope("cancel()"), self._key)
+        self._core.requests.cancel_child(current_scope("cancel()"), self._key)
 
     async def status(self) -> str:
         """Not for a body: what it saw could not be replayed.
@@ -273,8 +274,8 @@ class Context(InBody, Generic[D]):
         if not name or "/" in name or "#" in name:
             raise BadOption(f"{name!r} cannot name a promise: use text without '/' and '#'")
         key = f"{scope.prefix}{name}"
-        if self._core.shared_slot(key) is None:
-            self._core.slot(scope, key, promise_decoder(type), shared=True)
+        if self._core.slots.find(key) is None:
+            self._core.slots.open(scope, key, promise_decoder(type), shared=True)
             if key not in self._core.recorded.intents:
                 self._core.ask(
                     key, asks.Declare(key=key, branch=scope.branch, name=name, schema=codec.shape_of(type).schema())
@@ -304,7 +305,7 @@ class Context(InBody, Generic[D]):
         if key is not None:
             call = call.using(key=key)
         call.spend("started")
-        own = self._core.start_child(scope, call, detached=detached)
+        own = self._core.requests.start_child(scope, call, detached=detached)
         return ChildRun(self._core, self._core.child_id(own), own)
 
     async def continue_as(self, call: Call[Any], /) -> NoReturn:
@@ -328,7 +329,7 @@ class Context(InBody, Generic[D]):
 
 
 def _shared(scope: Scope, key: str) -> BodyFuture:
-    slot = scope.core.shared_slot(key)
+    slot = scope.core.slots.find(key)
     if slot is None:
         raise UsageError(f"{key} is not of this run")
-    return scope.core.wait(scope, slot)
+    return scope.core.slots.wait(scope, slot)

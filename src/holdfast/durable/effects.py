@@ -24,7 +24,26 @@ from holdfast.records.journal import Entry
 logger = logging.getLogger("holdfast.step")
 
 _LONGEST_BACKOFF = 3600 * SECOND
-_key: contextvars.ContextVar[str] = contextvars.ContextVar("holdfast_idempotency_key")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepInfo:
+    """The attempt of a step that is running: what its own code, and its lines in the log, know of it."""
+
+    run: str
+    agent: str
+    version: str
+    step: str  # its key
+    attempt: int  # from 1
+    idempotency_key: str
+
+
+_step: contextvars.ContextVar[StepInfo | None] = contextvars.ContextVar("holdfast_step", default=None)
+
+
+def step_or_none() -> StepInfo | None:
+    """The step whose code is running, if any is; also in the tasks and threads that it began."""
+    return _step.get()
 
 
 def idempotency_key() -> str:
@@ -39,10 +58,10 @@ def idempotency_key() -> str:
         >>> async def charge(amount: int) -> str:
         ...     return await payments.charge(amount, idempotency_key=idempotency_key())
     """
-    try:
-        return _key.get()
-    except LookupError:
-        raise NotInRun("idempotency_key() outside a step: call it in the function that ctx.step runs") from None
+    step = _step.get()
+    if step is None:
+        raise NotInRun("idempotency_key() outside a step: call it in the function that ctx.step runs")
+    return step.idempotency_key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,17 +89,17 @@ class Effects:
         self._pool = pool
         self._replaced = replaced if replaced is not None else {}
 
-    async def attempt(self, effect: Effect, key: str) -> Ended:
+    async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
         """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.
 
         Args:
             effect: what to run.
-            key: its idempotency key.
+            info: of this attempt.
         """
         call, options = effect.call, effect.call.options
         try:
             shape = codec.shape_of(call.returns)
-            value = await self._run(effect, key)
+            value = await self._run(effect, info)
             return Ended(ok=True, value=codec.pack(shape.settle(value)[0]))
         except NotStorable as error:  # the same value would fail again
             return Ended(ok=False, value=codec.failure_of(error).pack())
@@ -96,19 +115,19 @@ class Effects:
         except BaseException as error:  # also SystemExit: a step must not end its worker
             return _failed(options, error)
 
-    async def _run(self, effect: Effect, key: str) -> Any:
+    async def _run(self, effect: Effect, info: StepInfo) -> Any:
         fn = self._function(effect)
-        args = self._arguments(effect, key)
+        args = self._arguments(effect, info.idempotency_key)
         timeout = effect.call.options.timeout
         seconds = None if timeout is None else timeout / SECOND
-        token = _key.set(key)
+        token = _step.set(info)
         try:
             if _is_async(fn):
                 return await _limited(fn(*args, **effect.call.kwargs), seconds)
             result = await self._in_thread(effect, fn, args, seconds)
             return await _limited(result, seconds) if inspect.isawaitable(result) else result
         finally:
-            _key.reset(token)
+            _step.reset(token)
 
     def _function(self, effect: Effect) -> Callable[..., Any]:
         target = effect.call.target

@@ -40,13 +40,12 @@ def failed(type_name: str, message: str, at: int) -> Finish:
 def _renewed(core: Core) -> Renew:
     call = core.continuing
     assert call is not None, "asked only when it is set"
-    arguments = call.packed_arguments()
     return Renew(
         agent=call.target.name,
         version=call.version,
-        input=codec.pack(arguments),
-        digest=codec.fingerprint(arguments),
-        carry=renumbered(core.held_promises),
+        input=codec.pack(call.packed_arguments()),
+        digest=core.identity.digest,  # start() under the run's key must find it whatever it goes on with
+        carry=renumbered(core.slots.held_promises),
     )
 
 

@@ -40,7 +40,10 @@ class BodyTask(asyncio.Task[Any]):
 class BodyFuture(asyncio.Future[Any]):
     """A future hashed like :class:`BodyTask`."""
 
+    scope: Any  # of the loop: whose code awaits it
+
     def __init__(self, *, loop: BodyLoop) -> None:
+        self.scope = loop.owner
         self._hash = loop.next_hash()
         super().__init__(loop=loop)
 
@@ -189,19 +192,19 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> NoReturn:  # type: ignore[override]
+    ) -> NoReturn:
         self._refuse("a callback from another thread")
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:  # type: ignore[override]
+    ) -> asyncio.TimerHandle:
         return self._set_timer(round(delay * SECOND), callback, args, context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:  # type: ignore[override]
+    ) -> asyncio.TimerHandle:
         return self._set_timer(round((when - self.time()) * SECOND), callback, args, context)
 
     def call_until(self, key: str, deadline: int, callback: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
@@ -274,11 +277,12 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
 
 
 for _name in (
-    "run_forever run_until_complete stop close shutdown_default_executor run_in_executor set_default_executor "
-    "getaddrinfo getnameinfo create_connection create_server sendfile start_tls create_unix_connection create_unix_server "
-    "connect_accepted_socket create_datagram_endpoint connect_read_pipe connect_write_pipe subprocess_shell "
-    "subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_recvfrom "
-    "sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile add_signal_handler "
-    "remove_signal_handler set_task_factory get_task_factory set_exception_handler set_debug"
+    "run_forever run_until_complete stop close shutdown_default_executor run_in_executor "
+    "set_default_executor getaddrinfo getnameinfo create_connection create_server sendfile start_tls "
+    "create_unix_connection create_unix_server connect_accepted_socket create_datagram_endpoint "
+    "connect_read_pipe connect_write_pipe subprocess_shell subprocess_exec add_reader remove_reader "
+    "add_writer remove_writer sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall "
+    "sock_sendto sock_connect sock_accept sock_sendfile add_signal_handler remove_signal_handler "
+    "set_task_factory get_task_factory set_exception_handler set_debug"
 ).split():
     setattr(BodyLoop, _name, _refusing(_name))

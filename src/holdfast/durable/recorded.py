@@ -71,9 +71,9 @@ class Recorded:
         """
         scope, name = scope_of(key), name_in(key)
         for entry in self._entries:
-            if entry.fingerprint == fingerprint and entry.key != key and not self.claimed(entry.key):
-                if scope_of(entry.key) == scope and name_in(entry.key) == name:
-                    return entry
+            another = entry.fingerprint == fingerprint and entry.key != key and not self.claimed(entry.key)
+            if another and scope_of(entry.key) == scope and name_in(entry.key) == name:
+                return entry
         return None
 
     def has_unmade(self, scope: str, name: str) -> bool:

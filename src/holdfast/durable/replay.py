@@ -37,8 +37,9 @@ def make_core(agent: Agent[Any, Any], run: Run, history: History, deps: Any, loa
     """
     args, kwargs = codec.unpack_arguments(agent.fn, codec.unpack(run.input), skip=1)
     identity = Identity(
-        run_id=run.id, root=run.root, generation=run.generation, started_at=run.started_at or run.created_at
-    )
+        run_id=run.id, root=run.root, generation=run.generation, started_at=run.started_at or run.created_at,
+        digest=run.digest, agent=run.agent, version=run.version, again=run.epoch > 1 and run.generation == 0,
+    )  # fmt: skip
     body: Callable[[Scope], Any] = lambda scope: agent.fn(Context(scope.core, deps), *args, **kwargs)  # noqa: E731  # typed
     return Core(identity, history, body, agent.fn.__qualname__, loader)
 
@@ -65,8 +66,8 @@ def _compare(agent: Agent[Any, Any], run: Run, core: Core) -> str:
         core.end_check()
     if core.blocked is not None:
         return core.blocked.message
-    if core.drifted:
-        return core.drifted[0]
+    if core.fit.drifted:
+        return core.fit.drifted[0]
     if core.cancelling is not None:
         return ""  # what a body does while it is cancelled ends with its grace, wherever it is
     if not core.finished:

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.clock import Clock
 from holdfast.durable.asks import Chunk, Effect
-from holdfast.durable.effects import Effects, Ended, not_before, unknown
+from holdfast.durable.effects import Effects, Ended, StepInfo, not_before, unknown
 from holdfast.records.journal import Entry
 
 logger = logging.getLogger("holdfast.step")
@@ -94,11 +94,11 @@ class Running:
         self._report([(effect, unknown(effect, "it began, and its worker stopped before it ended"))])
 
     async def _run_one(self, effect: Effect) -> None:
-        number = len(effect.failures) + 1
+        info = self._info(effect)
         logger.debug(
-            "step %s begins", effect.key, extra={"holdfast": self._log | {"step": effect.key, "attempt": number}}
+            "step %s begins", effect.key, extra={"holdfast": self._log | {"step": info.step, "attempt": info.attempt}}
         )
-        ended = await self._effects.attempt(effect, f"{self._prefix}/{effect.key}")
+        ended = await self._effects.attempt(effect, info)
         self._tasks.pop(effect.key, None)
         self._report([(effect, ended)])
 
@@ -107,8 +107,12 @@ class Running:
 
         async def one(effect: Effect) -> tuple[Effect, Ended]:
             async with places:
-                return effect, await self._effects.attempt(effect, f"{self._prefix}/{effect.key}")
+                return effect, await self._effects.attempt(effect, self._info(effect))
 
         ended = await asyncio.gather(*(one(effect) for effect in chunk.effects))
         self._tasks.pop(chunk.key, None)
         self._report(ended)
+
+    def _info(self, effect: Effect) -> StepInfo:
+        number, key = len(effect.failures) + 1, f"{self._prefix}/{effect.key}"
+        return StepInfo(**self._log, step=effect.key, attempt=number, idempotency_key=key)

@@ -67,6 +67,10 @@ class Scope:
             self.counts[name] -= 1
         return f"{self.prefix}{name}#{escape(key)}"
 
+    def move_clock(self, at: int) -> None:
+        """The body has observed something of that time."""
+        self.loop.now = max(self.loop.now, at)
+
     def uuid(self) -> UUID:
         """A UUID (version 4) that is the same on replay."""
         return UUID(int=self._ids.getrandbits(128), version=4)

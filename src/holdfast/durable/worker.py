@@ -10,14 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from holdfast.clock import SECOND, Clock, Timer, boot_seconds, new_id
-from holdfast.durable.activation import Activation, Services
+from holdfast.clock import SECOND, Clock, boot_seconds, new_id
+from holdfast.durable.activation import Activation
+from holdfast.durable.alarm import Alarm
 from holdfast.durable.catalog import Catalog
 from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
 from holdfast.durable.lease import Lease
+from holdfast.durable.services import Services
 from holdfast.errors import LeaseLost, StoreError
-from holdfast.records.delta import End
 from holdfast.records.run import Run
 from holdfast.records.worker import Hosted
 from holdfast.settings import Settings
@@ -64,9 +65,10 @@ class Worker:
         self._effects = Effects(deps, self._pool, replaced)
         self._poke = asyncio.Event()
         self._settled = asyncio.Event()  # set while a turn of the claim loop found nothing more to do
-        self._alarm: tuple[int, Timer] | None = None
+        self._alarm = Alarm(clock, self.poke)
         self._more_waits = False  # the last claim was full: others wait for a place
         self._body: Run | None = None
+        self._left = asyncio.Event()  # set when an activation leaves memory
         self._stopping = False
         self._rejoin = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -203,7 +205,7 @@ class Worker:
         if self._more_waits:
             for activation in list(self.active.values()):
                 activation.leave_early()
-        self._set_alarm(await self._store.next_wake(self._hosts))
+        self._alarm.set(await self._store.next_wake(self._hosts))
 
     def _activate(self, claimed: Claimed) -> None:
         run = claimed.run
@@ -213,9 +215,10 @@ class Worker:
         activation = self.active[run.rid] = Activation(claimed, agent, self._services)
         activation.start()
 
-    def _gone(self, activation: Activation, _: End | None) -> None:
+    def _gone(self, activation: Activation) -> None:
         if self.active.get(activation.run.rid) is activation:
             del self.active[activation.run.rid]
+        self._left.set()
         if not self._stopping:
             self.poke()  # its place is free, and it may be the next to wake
 
@@ -224,17 +227,6 @@ class Worker:
             await self._watch.wait(self._settings.poll)
             self.poke()
 
-    def _set_alarm(self, when: int | None) -> None:
-        if self._alarm is not None:
-            if self._alarm[0] == when:
-                return
-            self._alarm[1].cancel()
-        self._alarm = None if when is None else (when, self._clock.call_at(when, self._alarmed))
-
-    def _alarmed(self) -> None:
-        self._alarm = None
-        self.poke()
-
     # -- the rest
 
     async def _let_effects_end(self, grace: float) -> None:
@@ -242,7 +234,8 @@ class Worker:
         for activation in list(self.active.values()):
             activation.hand_back()
         while self.active and boot_seconds() < deadline:
-            await asyncio.sleep(0.01)
+            self._left.clear()
+            await asyncio.wait([asyncio.ensure_future(self._left.wait())], timeout=deadline - boot_seconds())
 
     def _retire_all(self) -> None:
         for activation in list(self.active.values()):

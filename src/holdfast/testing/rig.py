@@ -80,9 +80,9 @@ class Rig(Runtime):
 
     clock: VirtualClock
 
-    def __init__(self, app: App[Any], store: Store, deps: Any, settings: Settings) -> None:
+    def __init__(self, app: App[Any], store: Store, deps: Any, settings: Settings, clock: VirtualClock) -> None:
         self.app = app
-        self.clock = VirtualClock()
+        self.clock = clock
         self.store = store
         self.settings = settings
         self.crashes = 0
@@ -241,8 +241,9 @@ class Rig(Runtime):
 
 @asynccontextmanager
 async def open_rig(
-    app: App[Any], *, settings: Settings | None = None, check_replay: bool = True, always_suspend: bool | None = None
-) -> AsyncIterator[Rig]:
+    app: App[Any], *, settings: Settings | None = None, check_replay: bool = True, always_suspend: bool | None = None,
+    store: str | None = None, clock: VirtualClock | None = None,
+) -> AsyncIterator[Rig]:  # fmt: skip
     """See ``App.test``.
 
     Args:
@@ -250,6 +251,8 @@ async def open_rig(
         settings: how its worker behaves.
         check_replay: at the end, replay every run that has ended; raise :class:`Diverged` where one differs.
         always_suspend: evict runs at every wait; default: as ``$HOLDFAST_ALWAYS_SUSPEND`` says.
+        store: a URL, for runs that one app begins and another goes on with; by default a temporary store.
+        clock: of the rig that had the store before, so that its runs do not see time go back.
     """
     settings = settings or Settings()
     if always_suspend if always_suspend is not None else os.environ.get(ALWAYS_SUSPEND, "0") != "0":
@@ -258,8 +261,8 @@ async def open_rig(
     loop.set_exception_handler(_ignore_crashes)
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
         async with app.lifespan() as deps:
-            store = await open_store(f"sqlite:///{folder}/test.db")
-            rig = Rig(app, store, deps, settings)
+            opened = await open_store(store or f"sqlite:///{folder}/test.db")
+            rig = Rig(app, opened, deps, settings, clock or VirtualClock())
             try:
                 await rig.worker.start()
                 yield rig

@@ -132,6 +132,7 @@ async def test_a_commit_of_unknown_outcome_is_settled_by_sending_it_again(tmp_pa
     worker = await Hand.hire(store, "w1")
     run = await worker.started()
     for point, seq in (("before-commit", 1), ("after-commit", 2)):
+
         def fail(at: str, point: str = point) -> None:
             if at == point:
                 raise apsw.IOError("disk I/O error")
@@ -150,6 +151,7 @@ async def test_a_claim_that_cannot_be_read_is_given_up(tmp_path: Path, monkeypat
     worker = await Hand.hire(store, "w1")
     await store.start([new_run("x")])
     with monkeypatch.context() as patch:
+
         def fail(*_: object) -> None:
             raise apsw.IOError("disk I/O error")
 
@@ -158,6 +160,49 @@ async def test_a_claim_that_cannot_be_read_is_given_up(tmp_path: Path, monkeypat
             await worker.claim()
     run = await worker.claim_one()
     assert (run.id, run.epoch) == ("x", 2)
+    await store.close()
+
+
+async def test_a_claim_of_unknown_outcome_is_given_up(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db")
+    worker = await Hand.hire(store, "w1")
+    await store.start([new_run("x")])
+
+    def fail(at: str) -> None:
+        if at == "after-commit":
+            raise apsw.IOError("disk I/O error")
+
+    store.fault = fail
+    with pytest.raises(CommitUnknown):
+        await worker.claim()
+    store.fault = None
+    assert (await worker.claim_one()).id == "x"
+    await store.close()
+
+
+async def test_a_claim_whose_caller_was_cancelled_is_given_up(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db")
+    worker = await Hand.hire(store, "w1")
+    await store.start([new_run("x")])
+    claiming = asyncio.create_task(worker.claim(10_000))  # so many that it goes to the writer's thread
+    await asyncio.sleep(0)
+    claiming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    assert (await worker.claim_one()).id == "x"
+    await store.close()
+
+
+async def test_a_lease_that_expires_after_the_look_is_noticed_under_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db")
+    worker = await Hand.hire(store, "w1")
+    await store.start([new_run("x")])
+    worker.lose_lease()
+    monkeypatch.setattr("holdfast.store.sqlite.claims.anything_to_do", lambda *_: True)
+    with pytest.raises(LeaseLost):
+        await worker.claim()
     await store.close()
 
 

@@ -42,9 +42,10 @@ def _lease_lost(worker_id: str) -> LeaseLost:
 
 
 def claim(
-    tx: Transaction, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], limit: int, now: int
-) -> list[int]:
-    """Become the owner of up to ``limit`` runs; their row numbers, best first."""
+    tx: Transaction, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], limit: int, now: int,
+    taken: list[int],
+) -> None:  # fmt: skip
+    """Become the owner of up to ``limit`` runs and append their row numbers to ``taken``, best first."""
     if not tx.value(LEASES.live, (worker_id, tx.now())):
         raise _lease_lost(worker_id)
     take_over(tx)
@@ -55,7 +56,7 @@ def claim(
     chosen = heapq.nsmallest(limit, (run for queue in queues for run in queue))
     tx.each(CLAIMS.take, [{"worker": worker_id, "now": now, "rid": rid} for _, _, rid, _ in chosen])
     tx.each(CLAIMS.add_activation, [(rid, build, now) for _, _, rid, build in chosen])
-    return [rid for _, _, rid, _ in chosen]
+    taken += [rid for _, _, rid, _ in chosen]
 
 
 def _ready(tx: Transaction, hosted: Hosted, build: str, limit: int) -> list[tuple[int, int, int, str]]:
@@ -83,7 +84,10 @@ def _block_deadly(tx: Transaction, lost: Iterable[Any], worker: str) -> None:
             tx.run(CLAIMS.block, (codec.pack_failure("WorkerLost", why), rid))
 
 
-def give_up(tx: Transaction, claimed: Sequence[tuple[int, str]]) -> None:
-    """Queue runs again that were claimed but could not be read, so that nobody executes them."""
-    tx.each(CLAIMS.untake, claimed)
+def give_up(tx: Transaction, unread: Sequence[tuple[str, Sequence[int]]]) -> None:
+    """Queue runs again that were claimed while nobody was told (cancelled, unreadable, commit of unknown outcome).
+
+    Done before the worker's next claim, so that it cannot take from it what it has claimed since.
+    """
+    tx.each(CLAIMS.untake, [(rid, worker) for worker, rids in unread for rid in rids])
     tx.stirred = True

@@ -240,5 +240,3 @@ class SharedFile:
 def _reach(fault: Fault, point: str) -> None:
     if fault is not None:
         fault(point)
-
-

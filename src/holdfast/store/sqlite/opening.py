@@ -132,4 +132,3 @@ def connect(path: Path, *, write: bool, durable: bool = True) -> apsw.Connection
         db.close()
         raise
     return db
-

@@ -40,7 +40,7 @@ class SqliteStore:
         self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
         self._file = file
         self._watches: list[SqliteWatch] = []
-        self._unread: list[tuple[int, str]] = []  # (rid, worker) claimed, but its history could not be read
+        self._unread: list[tuple[str, list[int]]] = []  # (worker, rids) perhaps claimed, but nobody was told
         self._closed = False
 
     @classmethod
@@ -93,13 +93,14 @@ class SqliteStore:
         await self._give_up_unread()
         if limit <= 0 or not self._read(claims.anything_to_do, worker_id, hosts, now):
             return []
-        rids = await self._write(claims.claim, worker_id, hosts, builds, limit, now, rows=limit)
-        # Histories are read after the commit: a long one must not hold up every writer. They are ours by now, so only
-        # news can have been added, and news is read together with the rows.
+        taken: list[int] = []  # filled in the transaction, which goes on when our caller is cancelled
         try:
-            return await self._read_apart(history.claimed, rids)
+            await self._write(claims.claim, worker_id, hosts, builds, limit, now, taken, rows=limit)
+            # Histories are read after the commit: a long one must not hold up every writer. The runs are ours by now,
+            # so only news can have been added, and news is read together with the rows.
+            return await self._read_apart(history.claimed, taken)
         except BaseException:
-            self._unread += [(rid, worker_id) for rid in rids]
+            self._unread.append((worker_id, taken))
             raise
 
     async def _give_up_unread(self) -> None:

@@ -83,9 +83,7 @@ def news_of(rows: Iterable[Row]) -> list[News]:
 def groups_of(rows: Iterable[Row]) -> dict[int, Group]:
     """Groups by map."""
     return {
-        map: Group(
-            map=map, total=total, limit=limit, every=bool(every), first_failure=bool(first), done=done, key=key
-        )
+        map: Group(map=map, total=total, limit=limit, every=bool(every), first_failure=bool(first), done=done, key=key)
         for map, total, limit, every, first, done, key in rows
     }
 

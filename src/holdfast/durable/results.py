@@ -28,13 +28,17 @@ class Values:
         self,
         loader: Callable[[int, Sequence[int]], list[bytes]],
         map_hash: int,
+        name: str,
+        op: Op,
         shape: Any,
-        mapped: Any,
         keys: dict[int, str],
     ) -> None:
-        self._loader, self._map, self._shape, self._keys = loader, map_hash, shape, keys
-        self._name = mapped.key
-        self._op = Op.CHILD if mapped.mode == "child" else Op.STEP
+        self._loader = loader
+        self._map = map_hash
+        self._name = name
+        self._op = op
+        self._shape = shape
+        self._keys = keys
         self.failed: set[int] = set()
 
     def get(self, ord_: int, value: bytes | None = None) -> Any:

@@ -1,0 +1,94 @@
+"""The command itself: its verbs, and how its errors become exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from holdfast.cli import export, promise, runs, start, watch, worker, workers
+from holdfast.cli.codes import Exit, code_of, epilog
+from holdfast.cli.problems import tell
+from holdfast.errors import HoldfastError
+
+# Typer has brought a click of its own since 0.20-odd, before that it used the real one: whichever it is, this is the
+# root of its complaints about arguments.
+_Complaint: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="holdfast",
+    help="Hosts agents, starts runs, and looks at what is in a store.",
+    epilog=epilog(),
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+_runs = typer.Typer(help="Look at runs, and tell them things.", rich_markup_mode=None)
+_workers = typer.Typer(help="Look at workers.", rich_markup_mode=None)
+_promise = typer.Typer(help="Give runs what they wait for.", rich_markup_mode=None)
+
+app.command("worker")(worker.worker)
+app.command("start")(start.start)
+app.add_typer(_runs, name="runs")
+_runs.command("list")(runs.list_runs)
+_runs.command("show")(runs.show)
+_runs.command("watch")(watch.watch)
+_runs.command("cancel")(runs.cancel)
+_runs.command("resume")(runs.resume)
+_runs.command("export")(export.export)
+app.add_typer(_workers, name="workers")
+_workers.command("list")(workers.list_workers)
+app.add_typer(_promise, name="promise")
+_promise.command("resolve")(promise.resolve)
+_promise.command("fail")(promise.fail)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit; see :mod:`holdfast.cli.codes` for the exit codes.
+
+    Args:
+        arguments: those of the process by default.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not cost the answer
+    code = _code_of(given)
+    _flush()
+    sys.exit(int(code))
+
+
+def _code_of(given: list[str]) -> int:
+    as_json = "--json" in given
+    try:
+        return app(given or ["--help"], prog_name="holdfast", standalone_mode=False) or Exit.OK
+    except _Complaint as complaint:
+        tell("UsageError", f"{complaint.format_message()}{_advice(complaint)}", Exit.USAGE, as_json=as_json)
+        return Exit.USAGE
+    except HoldfastError as error:
+        tell(type(error).__name__, str(error), code_of(error), as_json=as_json)
+        return code_of(error)
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # `… | head`: whoever read has read enough
+        return Exit.OK
+    except Exception:
+        traceback.print_exc()
+        return Exit.FAULT
+
+
+def _advice(complaint: Any) -> str:
+    context = getattr(complaint, "ctx", None)
+    return f" See `{context.command_path} --help`." if context is not None else ""
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nor may the interpreter complain when it flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

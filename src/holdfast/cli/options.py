@@ -1,0 +1,31 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON: one document, or a line per event; problems too.")]
+AppStore = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="URL", help="Such as sqlite:///claims.db; else $HOLDFAST_STORE, else ./.holdfast/<app>.db."
+    ),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Such as sqlite:///claims.db; else $HOLDFAST_STORE, else the *.db in ./.holdfast.",
+    ),
+]
+Of = Annotated[
+    str | None,
+    typer.Option("--app", metavar="MODULE:APP", help="The app whose default store is meant."),
+]
+AppName = Annotated[
+    str, typer.Argument(metavar="MODULE:APP", help="Where the App is defined, such as claims.agent:app.")
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]

@@ -1,0 +1,77 @@
+"""What the command writes: tables with rich on a terminal, aligned text elsewhere, JSON where it was asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import rich.box
+import rich.console
+import rich.table
+import rich.text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+_STATUS_STYLE = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "blocked": "bold red",
+    "paused": "bold yellow",
+    "running": "cyan",
+}
+
+
+def at_terminal() -> bool:
+    """Whether a person reads the output."""
+    return sys.stdout.isatty()
+
+
+def document(value: Any) -> None:
+    """One JSON document on a line."""
+    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def say(text: str) -> None:
+    """A line of output."""
+    print(text, flush=True)
+
+
+def harmless(text: object) -> str:
+    """Text of others without the control characters by which it could steer a terminal."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
+def on_line(text: object) -> str:
+    """The same on one line."""
+    return " ".join(harmless(text).split())
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str = "") -> None:
+    """A table; a column named STATUS is coloured on a terminal."""
+    cells = [[on_line(cell) for cell in row] for row in rows]
+    if at_terminal():
+        _rich_table(headers, cells)
+        return
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    for row in (headers, *cells):
+        say(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _rich_table(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    shown = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        shown.add_column(header, overflow="fold")
+    for row in cells:
+        shown.add_row(*(rich.text.Text(cell, style=_STATUS_STYLE.get(cell, "")) for cell in row))
+    rich.console.Console().print(shown)
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one pair on a line; pairs without a value are left out."""
+    given = [(name, harmless(value)) for name, value in pairs if value not in (None, "")]
+    width = max((len(name) for name, _ in given), default=0)
+    for name, value in given:
+        say(f"{name.ljust(width)}  {value.replace(chr(10), chr(10) + ' ' * (width + 2))}")

@@ -1,0 +1,116 @@
+"""``holdfast worker``: hosts an app's agents until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from holdfast import logs
+from holdfast.cli import options
+from holdfast.cli.apps import load
+from holdfast.cli.output import document, say
+from holdfast.cli.views import hosts_text
+from holdfast.cli.views import worker as view
+from holdfast.errors import BadOption
+from holdfast.runtime import App, Runtime
+from holdfast.settings import Settings
+
+logger = logging.getLogger("holdfast.cli")
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    PLAIN = "plain"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """Which log lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def worker(
+    place: options.AppName,
+    store: options.AppStore = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="How many runs may be in memory at once.")] = None,
+    agents: Annotated[str | None, typer.Option(metavar="A,B", help="Host these agents only.")] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How log lines are written (to standard error).")
+    ] = LogFormat.PLAIN,
+    log_level: Annotated[LogLevel, typer.Option(help="Which log lines are written.")] = LogLevel.INFO,
+    as_json: options.Json = False,
+) -> None:
+    """Host an app's agents.
+
+    Says on standard output when it is ready. SIGTERM and SIGINT stop it in an orderly way: steps that are at work may
+    end, for some seconds; then all runs are handed back to the queue for others. A second signal ends it at once.
+    """
+    logs.configure(json=log_format is LogFormat.JSON, level=log_level.upper())
+    app = load(place)
+    settings = Settings.from_environment()
+    if concurrency is not None:
+        settings = replace(settings, concurrency=concurrency)
+    asyncio.run(_host(app, store, settings, _names(agents), as_json=as_json))
+
+
+async def _host(
+    app: App[Any], store: str | None, settings: Settings, agents: list[str] | None, *, as_json: bool
+) -> None:
+    stop = asyncio.Event()
+    async with app.open(store, settings=settings, agents=agents) as runtime:
+        for number in _STOP:
+            asyncio.get_running_loop().add_signal_handler(number, _told_to_stop, number, stop)
+        await _say_ready(runtime, as_json=as_json)
+        await stop.wait()
+    logger.info("stopped: the runs are handed back")
+    _leave_threads_behind()
+
+
+def _told_to_stop(number: signal.Signals, stop: asyncio.Event) -> None:
+    logger.info("%s: finishing the steps that are at work; a second signal ends the process at once", number.name)
+    for each in _STOP:
+        asyncio.get_running_loop().remove_signal_handler(each)
+        signal.signal(each, signal.SIG_DFL)
+    stop.set()
+
+
+async def _say_ready(runtime: Runtime, *, as_json: bool) -> None:
+    own = next(one for one in await runtime.workers() if one.id == runtime.worker.id)
+    if as_json:
+        document({"event": "ready", "store": runtime.store.url} | view(own))
+    else:
+        say(f"ready: worker {own.id} hosts {hosts_text(own)} on {runtime.store.url}")
+
+
+def _leave_threads_behind() -> None:
+    """A sync step that outlived the grace must not keep the process: the interpreter would wait for its thread."""
+    if any(thread.name.startswith("holdfast-step") for thread in threading.enumerate()):
+        logger.warning("a sync step is still at work: its process ends without it, another worker repeats it")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _names(agents: str | None) -> list[str] | None:
+    if agents is None:
+        return None
+    names = [name.strip() for name in agents.split(",") if name.strip()]
+    if not names:
+        raise BadOption("--agents names none: write --agents adjust,settle, or leave it out to host all")
+    return names

@@ -1,0 +1,25 @@
+"""``holdfast workers list``."""
+
+from __future__ import annotations
+
+import asyncio
+
+from holdfast.cli import options, views
+from holdfast.cli.output import document, table
+from holdfast.cli.stores import client_of
+from holdfast.records.worker import Worker
+
+
+def list_workers(store: options.Store = None, app: options.Of = None, as_json: options.Json = False) -> None:
+    """List the workers that are alive, with the agents that they host."""
+    found = asyncio.run(_workers(store, app))
+    if as_json:
+        document({"workers": [views.worker(one) for one in found]})
+    else:
+        rows = [(one.id, one.host, one.pid, views.short(one.started_at), views.hosts_text(one)) for one in found]
+        table(("WORKER", "HOST", "PID", "STARTED", "HOSTS"), rows)
+
+
+async def _workers(store: str | None, app: str | None) -> list[Worker]:
+    async with client_of(store, app) as client:
+        return await client.workers()

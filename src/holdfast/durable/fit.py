@@ -1,0 +1,89 @@
+"""Whether the code still fits the journal: what blocks a run, and what is let pass as drift (DESIGN §3.2)."""
+
+from __future__ import annotations
+
+import logging
+
+from holdfast import codec
+from holdfast.durable import asks
+from holdfast.durable.asks import Ask, Blocked
+from holdfast.durable.recorded import Recorded, name_in
+from holdfast.durable.scope import Scope
+from holdfast.records.journal import Entry
+
+logger = logging.getLogger("holdfast.run")
+
+
+class Fit:
+    """Compares what a body asks for with what its journal holds.
+
+    Attributes:
+        blocked: why the run cannot go on, once it cannot.
+        drifted: steps whose recorded arguments are not those of the code, and whose recorded outcome stands.
+    """
+
+    def __init__(self, run_id: str, recorded: Recorded) -> None:
+        self.blocked: Blocked | None = None
+        self.drifted: list[str] = []
+        self._run_id = run_id
+        self._recorded = recorded
+
+    def block(self, entry: Entry, asked: str) -> None:
+        """Stop: the code asks for something else than what an entry holds."""
+        recorded = f"{entry.kind.name.lower()} {entry.seq} of {entry.op.name.lower()} {entry.key}"
+        preview = _preview(entry)[:200]
+        self.stop(Blocked(key=entry.key, recorded=f"{recorded} ({preview})" if preview else recorded, asked=asked))
+
+    def stop(self, blocked: Blocked) -> None:
+        """Stop; the first reason stands."""
+        self.blocked = self.blocked or blocked
+
+    def check_intent(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
+        """A call is made whose beginning is recorded: its arguments must be the recorded ones."""
+        intent = self._recorded.intents.get(ask.key)
+        if intent is None or intent.fingerprint == ask.fingerprint or name_in(ask.key) in scope.waived:
+            return
+        self.block(intent, f"{ask.call!r}")
+
+    def accepts(self, scope: Scope, fingerprint: bytes, entry: Entry) -> bool:
+        """Whether a recorded outcome may be given to the call of its key."""
+        if not fingerprint or not entry.fingerprint or fingerprint == entry.fingerprint:
+            return True
+        if name_in(entry.key) in scope.waived:
+            return True
+        other = self._recorded.elsewhere(entry.key, fingerprint)
+        if other is not None:
+            self.block(entry, f"the arguments that are recorded under {other.key}: calls were reordered")
+        elif entry.guarded:
+            self.block(entry, "other arguments")
+        else:
+            self._drift(entry)
+        return self.blocked is None
+
+    def check_live(self, scope: Scope, ask: Ask) -> None:
+        """A guarded call is about to go live: none of its scope may be recorded that the code has not made."""
+        if not isinstance(ask, asks.Child | asks.Effect) or not ask.call.guarded:
+            return
+        unmade = self._recorded.unmade(scope.path, scope.waived)
+        if unmade is not None:
+            self.block(unmade, f"{ask.call!r} at {ask.key}")
+
+    def check_end(self, scope: Scope) -> None:
+        """A scope has ended by itself: the code has made every guarded call that is recorded there."""
+        unmade = self._recorded.unmade(scope.path, scope.waived)
+        if unmade is not None:
+            self.block(unmade, "its end, without that call")
+
+    def _drift(self, entry: Entry) -> None:
+        self.drifted.append(f"{entry.key} was recorded with other arguments")
+        logger.warning(
+            "run %s: %s was recorded with other arguments (%s); the recorded outcome stands",
+            self._run_id,
+            entry.key,
+            _preview(entry) or "unknown",
+            extra={"holdfast": {"run": self._run_id, "step": entry.key, "drift": True}},
+        )
+
+
+def _preview(entry: Entry) -> str:
+    return codec.unpack(entry.note).decode("utf-8", "replace") if entry.note else ""

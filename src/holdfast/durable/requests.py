@@ -1,0 +1,117 @@
+"""Requests: how calls enter the core, and leave it when nobody waits for them any more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from holdfast import codec
+from holdfast.durable import asks
+from holdfast.durable.asks import ItemRef
+from holdfast.durable.calls import Call
+from holdfast.durable.loop import BodyFuture
+from holdfast.durable.outcomes import decoder_of
+from holdfast.durable.recorded import Recorded
+from holdfast.durable.scope import Scope
+from holdfast.records.journal import Op
+
+if TYPE_CHECKING:  # the core is made of this and other parts
+    from holdfast.durable.core import Core
+
+
+class Requests:
+    """Calls of a run's body."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def call(self, scope: Scope, call: Call[Any]) -> BodyFuture:
+        """Await a call: the future gets its outcome."""
+        core = self._core
+        if core.retired:
+            raise asyncio.CancelledError(f"run {core.run_id} has left memory")
+        ask = self._open(scope, call, shared=False)
+        slot = core.slots.find(ask.key)
+        assert slot is not None, "it has just been opened"
+        future = core.slots.wait(scope, slot)
+        future.add_done_callback(lambda done: self._abandon(scope, ask) if done.cancelled() else None)
+        return future
+
+    def start_child(self, scope: Scope, call: Call[Any], *, detached: bool) -> str:
+        """Ask for a child without awaiting it; returns the key under which its outcome will come."""
+        return self._open(scope, call, shared=True, detached=detached).key
+
+    def cancel_child(self, scope: Scope, key: str) -> None:
+        """Ask to cancel a child, once."""
+        core = self._core
+        if not core.withdraw(key) and f"~cancel:{key}" not in core.recorded.intents:
+            core.ask(f"~cancel:{key}", asks.CancelChild(key=key, branch=scope.branch))
+
+    def _open(self, scope: Scope, call: Call[Any], *, shared: bool, detached: bool = False) -> asks.Effect | asks.Child:
+        core = self._core
+        ask = self._ask_of(scope, call, call.place(scope), detached)
+        core.slots.open(scope, ask.key, decoder_of(call), fingerprint=ask.fingerprint, shared=shared)
+        core.fit.check_intent(scope, ask)
+        if not (isinstance(ask, asks.Child) and ask.key in core.recorded.intents):
+            core.ask(ask.key, ask)
+        return ask
+
+    def _ask_of(self, scope: Scope, call: Call[Any], key: str, detached: bool) -> asks.Effect | asks.Child:
+        if call.target.op is not Op.CHILD:
+            return effect_ask(self._core.recorded, call, key, scope)
+        if key not in self._core.recorded.intents:
+            self._core.check_cancelling(key)
+        return child_ask(call, key, scope, detached=detached)
+
+    def _abandon(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
+        core = self._core
+        core.slots.drop(ask.key)
+        if core.retired:
+            return
+        if isinstance(ask, asks.Child):
+            self.cancel_child(scope, ask.key)
+        elif not core.withdraw(ask.key):
+            core.ask(f"~abandon:{ask.key}", asks.Abandon(key=ask.key))
+
+
+def effect_ask(recorded: Recorded, call: Call[Any], key: str, scope: Scope, item: ItemRef | None = None) -> asks.Effect:
+    """The ask for a step or tool; ``item`` if it stands for an item of a map."""
+    fingerprint, note = _described(call)
+    return asks.Effect(
+        key=key,
+        scope=scope,
+        branch=scope.branch if item is None else item.branch,
+        call=call,
+        fingerprint=fingerprint,
+        note=note,
+        item=item,
+        failures=recorded.attempts.get(key, ()),
+        begun=key in recorded.intents,
+    )
+
+
+def child_ask(
+    call: Call[Any], key: str, scope: Scope, *, detached: bool = False, item: ItemRef | None = None, limit: int = 0
+) -> asks.Child:
+    """The ask for a child; ``item`` and its group's ``limit`` if it stands for an item of a map."""
+    arguments = call.packed_arguments()
+    return asks.Child(
+        key=key,
+        scope=scope,
+        branch=scope.branch if item is None else item.branch,
+        call=call,
+        arguments=arguments,
+        fingerprint=codec.fingerprint(arguments + call.target.name.encode()),
+        detached=detached,
+        item=item,
+        limit=limit,
+    )
+
+
+def _described(call: Call[Any]) -> tuple[bytes, bytes]:
+    if call.target.op is Op.TOOL:
+        whole = call.packed_arguments()
+        return codec.fingerprint(whole), whole
+    target = call.target
+    fingerprint, preview = codec.describe_arguments(target.fn, call.args, call.kwargs, skip=target.injected)
+    return fingerprint, preview.encode()

@@ -1,0 +1,27 @@
+"""What dies and what survives: processes are killed, and what was accepted or recorded is still there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.place import Place
+from tests.crash.processes import Nursery
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Makes processes; whatever is alive at the end of the test is killed."""
+    nursery = Nursery()
+    try:
+        yield nursery
+    finally:
+        nursery.clear()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A store, a ledger and a list of what was accepted."""
+    return Place(tmp_path)

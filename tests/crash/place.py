@@ -1,0 +1,51 @@
+"""Where the processes of one test meet: the store, the ledger, and the list of accepted runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.crash.ledger import Ledger
+
+
+class Place:
+    """A folder with a store, a ledger and a list of what was accepted."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.store = folder / "runs.db"
+        self.ledger = Ledger(folder / "ledger")
+        self._accepted = folder / "accepted"
+        self._accepted.touch()
+
+    def accept(self, key: str, run_id: str) -> None:
+        """Note that start() has returned; said by the process that called it."""
+        file = os.open(self._accepted, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{key} {run_id}\n".encode())
+        finally:
+            os.close(file)
+
+    @property
+    def accepted(self) -> dict[str, str]:
+        """Run ids by key. A key that was accepted twice got the same run both times."""
+        ids: dict[str, str] = {}
+        for line in self._accepted.read_text().splitlines():
+            key, run_id = line.split()
+            assert ids.setdefault(key, run_id) == run_id, f"key {key} started two runs: {ids[key]} and {run_id}"
+        return ids
+
+    def note(self, said: Any) -> None:
+        """Leave something for the test to read: at once and whole, whenever the process is killed."""
+        draft = self.folder / f"note-{os.getpid()}"
+        draft.write_text(json.dumps(said))
+        draft.replace(self.folder / "note")
+
+    @property
+    def noted(self) -> Any:
+        """What was left; None if nothing was."""
+        note = self.folder / "note"
+        return json.loads(note.read_text()) if note.exists() else None

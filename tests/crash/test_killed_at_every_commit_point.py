@@ -1,0 +1,107 @@
+"""A worker is killed at every named point; another one finishes its work as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from holdfast import Settings
+from holdfast.durable.points import POINTS, on_reach
+from holdfast.store.sqlite import SqliteStore
+from tests.crash import mixed, survival
+from tests.crash.place import Place
+from tests.crash.processes import Nursery, die
+from tests.crash.records import Snapshot
+
+OF_THE_STORE = ("before-begin", "before-commit", "after-commit")
+Handler = Callable[[str], None]
+JOBS = mixed.jobs(len(mixed.BODIES))
+DOOMED = Settings(lease=0.4, poll=0.05, linger=0.02)
+SURVIVOR = Settings(poll=0.05, linger=0.02)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The same work without a kill; its note says how often each point was reached."""
+    place, nursery = Place(tmp_path_factory.mktemp("undisturbed")), Nursery()
+
+    async def work() -> None:
+        reached: Counter[str] = Counter()
+        await _work(place, DOOMED, lambda point: reached.update([point]))
+        place.note({"results": place.noted, "reached": reached})
+
+    process = nursery.fork(work, "the undisturbed worker")
+    process.wait()
+    assert process.ended_well
+    return place
+
+
+@pytest.mark.parametrize("point", [*POINTS, *OF_THE_STORE])
+def test_killed_at(point: str, undisturbed: Place, tmp_path: Path, nursery: Nursery) -> None:
+    lives = [Life(nursery, Place(tmp_path / f"{n}"), point, n) for n in _moments(undisturbed.noted["reached"][point])]
+    for life in lives:
+        life.is_killed()
+    for life in lives:
+        life.is_survived_as(undisturbed.noted["results"])
+
+
+class Life:
+    """One worker that is killed the n-th time it comes to a point, and the one that comes after it."""
+
+    def __init__(self, nursery: Nursery, place: Place, point: str, n: int) -> None:
+        self._place, self._nursery = place, nursery
+        self._name = f"the worker that dies at {point} no. {n}"
+        self._doomed = nursery.fork(lambda: _work(place, DOOMED, _killer(point, n)), self._name)
+
+    def is_killed(self) -> None:
+        """See it die; then let another one go on."""
+        self._doomed.wait()
+        assert self._doomed.was_killed, f"{self._name} ended with {self._doomed.status} instead"
+        self._before, self._since = Snapshot.take(self._place.store), self._place.ledger.length
+        assert not survival.lost(self._place, self._before)
+        assert not survival.unfounded(self._place, self._before)
+        self._survivor = self._nursery.fork(lambda: _work(self._place, SURVIVOR), f"after {self._name}")
+
+    def is_survived_as(self, undisturbed: dict[str, object]) -> None:
+        """See the other one finish, and compare."""
+        place = self._place
+        self._survivor.wait()
+        assert self._survivor.ended_well
+        after = Snapshot.take(place.store)
+        assert not survival.repeated(place, self._before, self._since)
+        assert not self._before.forgotten_by(after)
+        assert not survival.doubled(JOBS, after)
+        assert not survival.charged_twice(place)
+        assert not survival.differing(place.noted, undisturbed)
+
+
+def _moments(reached: int) -> list[int]:
+    """The first time, the second, and two on the way."""
+    assert reached, "the workload comes to this point"
+    return sorted({1, min(2, reached), max(1, reached // 3), max(1, reached * 2 // 3)})
+
+
+def _killer(point: str, n: int) -> Handler:
+    left = n
+
+    def reached(at: str) -> None:
+        nonlocal left
+        left -= at == point
+        if left == 0:
+            die()
+
+    return reached
+
+
+async def _work(place: Place, settings: Settings, reached: Handler | None = None) -> None:
+    """Do all the jobs; say so whenever a point is reached."""
+    place.ledger.use_here()
+    store = await SqliteStore.open(place.store)
+    if reached is not None:
+        store.fault = reached
+        on_reach(lambda point, run_id: reached(point))
+    async with mixed.app.assemble(store, settings=settings) as runtime:
+        await mixed.finish(place, JOBS, runtime)
