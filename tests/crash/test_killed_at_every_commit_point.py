@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from tests.crash.place import Place
 from tests.crash.processes import Nursery, die
 from tests.crash.records import Snapshot
 
-OF_THE_STORE = ("before-begin", "before-commit", "after-commit")
+ALL_POINTS = [*POINTS, "before-begin", "before-commit", "after-commit"]  # the last three are the store's
 Handler = Callable[[str], None]
 JOBS = mixed.jobs(len(mixed.BODIES))
 DOOMED = Settings(lease=0.4, poll=0.05, linger=0.02)
@@ -39,9 +39,26 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return place
 
 
-@pytest.mark.parametrize("point", [*POINTS, *OF_THE_STORE])
+@pytest.mark.parametrize("point", ALL_POINTS)
 def test_killed_at(point: str, undisturbed: Place, tmp_path: Path, nursery: Nursery) -> None:
-    lives = [Life(nursery, Place(tmp_path / f"{n}"), point, n) for n in _moments(undisturbed.noted["reached"][point])]
+    times = undisturbed.noted["reached"][point]
+    moments = sorted({1, 2, *(max(1, times * share // 10) for share in (2, 4, 6, 8))})
+    _die_and_survive(point, moments, undisturbed, tmp_path, nursery)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("point", ALL_POINTS)
+def test_killed_every_single_time_at(point: str, undisturbed: Place, tmp_path: Path, nursery: Nursery) -> None:
+    # The very last times are left out: chance decides how deltas share a commit, so how many there are.
+    moments = range(1, undisturbed.noted["reached"][point] * 9 // 10)
+    for first in moments[::6]:
+        _die_and_survive(point, moments[first - 1 : first + 5], undisturbed, tmp_path, nursery)
+
+
+def _die_and_survive(
+    point: str, moments: Sequence[int], undisturbed: Place, folder: Path, nursery: Nursery
+) -> None:
+    lives = [Life(nursery, Place(folder / f"{n}"), point, n) for n in moments]  # side by side: they mostly wait
     for life in lives:
         life.is_killed()
     for life in lives:
@@ -76,12 +93,6 @@ class Life:
         assert not survival.doubled(JOBS, after)
         assert not survival.charged_twice(place)
         assert not survival.differing(place.noted, undisturbed)
-
-
-def _moments(reached: int) -> list[int]:
-    """The first time, the second, and two on the way."""
-    assert reached, "the workload comes to this point"
-    return sorted({1, min(2, reached), max(1, reached // 3), max(1, reached * 2 // 3)})
 
 
 def _killer(point: str, n: int) -> Handler:

@@ -1,6 +1,6 @@
 """The file itself: whose it is, who may open it, and what a failing disk leaves of it."""
 
-# ruff: noqa: ASYNC221, ASYNC240 - a test has its loop to itself and may block it
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC240 - a test has its loop to itself and may block it
 
 from __future__ import annotations
 
@@ -252,6 +252,29 @@ async def test_commits_are_durable_and_leases_cheap(tmp_path: Path) -> None:
     assert keeper._db.pragma("synchronous") == 1
     keeper.close()
     keeper.close()
+    await store.close()
+
+
+async def test_a_datagram_tells_long_before_polling_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = await SqliteStore.open(path)
+    store._file.hub.poll_s = 60
+    watch = store.watch()
+    script = f"""
+import asyncio
+from holdfast.store.sqlite import SqliteStore
+from tests.contract.making import new_run
+async def main():
+    store = await SqliteStore.open({str(path)!r})
+    await store.start([new_run("x")])
+    await store.close()
+asyncio.run(main())
+"""
+    starter = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[3])
+    while await store.get("x") is None:
+        await asyncio.wait_for(watch.wait(60), 30)
+    assert await asyncio.to_thread(starter.wait) == 0
+    watch.close()
     await store.close()
 
 
