@@ -171,7 +171,10 @@ def main() -> int:
         show(ending.report, console)
         console.print(summary(setting, ending), markup=False, highlight=False, soft_wrap=True)
         wrong = verdict(setting, ending)
-    except (ClaimsFileError, WorkerDied, HoldfastError) as error:
+    except ClaimsFileError as error:
+        shutil.rmtree(folder)
+        sys.exit(str(error))
+    except (WorkerDied, HoldfastError) as error:
         wrong = [str(error)]
     if wrong:
         print(*wrong, f"kept for a look: {folder}", sep="\n", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from asyncio import events
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -180,11 +181,9 @@ class App(Generic[D]):
             RunFailed, RunCancelled, RunBlocked: the run ended without a result.
             UsageError: an event loop is running: ``async with app.open()`` there.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self._run(call, key, store, fresh))
-        raise UsageError("app.run() inside a running event loop: write `async with app.open() as runtime: …` there")
+        if events._get_running_loop() is not None:
+            raise UsageError("app.run() inside a running event loop: write `async with app.open() as runtime: …` there")
+        return asyncio.run(self._run(call, key, store, fresh))
 
     @asynccontextmanager
     async def open(

@@ -55,9 +55,7 @@ def test_killed_every_single_time_at(point: str, undisturbed: Place, tmp_path: P
         _die_and_survive(point, moments[first - 1 : first + 5], undisturbed, tmp_path, nursery)
 
 
-def _die_and_survive(
-    point: str, moments: Sequence[int], undisturbed: Place, folder: Path, nursery: Nursery
-) -> None:
+def _die_and_survive(point: str, moments: Sequence[int], undisturbed: Place, folder: Path, nursery: Nursery) -> None:
     lives = [Life(nursery, Place(folder / f"{n}"), point, n) for n in moments]  # side by side: they mostly wait
     for life in lives:
         life.is_killed()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 
-from holdfast import Context
+from holdfast import App, Context
 from holdfast.records.journal import Kind, Op
 from tests.kernel.making import Deployments, World, journal
 
@@ -111,8 +112,6 @@ async def test_clients_and_functions_among_the_arguments_are_no_drift(url: str, 
 
 
 async def test_waits_may_change_too(url: str, world: World) -> None:
-    import asyncio
-
     async def old(ctx: Context) -> str:
         await asyncio.sleep(60)
         await ctx.promise("go", bool)
@@ -135,8 +134,6 @@ async def test_waits_may_change_too(url: str, world: World) -> None:
 
 
 async def test_changed_tells_runs_that_began_before_from_those_after(url: str, world: World) -> None:
-    from holdfast import App
-
     pay = App("tools").tool(world.pay)
 
     async def old(ctx: Context) -> str:
@@ -154,8 +151,6 @@ async def test_changed_tells_runs_that_began_before_from_those_after(url: str, w
 
 
 async def test_changed_answers_false_where_the_old_way_is_recorded_and_true_ever_after(url: str, world: World) -> None:
-    from holdfast import App
-
     pay = App("tools").tool(world.pay)
 
     async def old(ctx: Context) -> str:
@@ -176,8 +171,6 @@ async def test_changed_answers_false_where_the_old_way_is_recorded_and_true_ever
 
 
 async def test_changed_is_recorded_as_it_was_answered(world: World, url: str) -> None:
-    from holdfast import App
-
     app = App("changed")
     pay = app.tool(world.pay)
 

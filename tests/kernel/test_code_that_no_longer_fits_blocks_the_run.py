@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from holdfast import App, Context, RunBlocked
+from holdfast import App, Context, RunBlocked, Settings
+from holdfast.durable.points import on_reach
 from holdfast.records.journal import Entry
+from holdfast.testing import Rig
+from holdfast.testing.rig import InjectedCrash
 from tests.kernel.making import Deployments, World, journal
 
 TOOLS: App[None] = App("tools")
@@ -71,11 +75,11 @@ KINDS = {"tool": "pay#1", "child": "child#1", "at_most_once": "World.do#1"}
 async def blocks(url: str, old: Callable[..., Any], new: Callable[..., Any], *, key: str, recorded: str, asked: str) -> None:
     """Going on as ``new`` blocks, says why, and writes nothing; put back to ``old`` the run ends as if nothing had been."""
     deployments = Deployments(url)
-    async with deployments.start(with_child(old)) as (t, run):
+    async with deployments.start(old) as (t, run):
         await t.quiet()
         before = await journal(t, run)
         assert before
-    async with deployments.go_on(with_child(new)) as (t, run):
+    async with deployments.go_on(new) as (t, run):
         with pytest.raises(RunBlocked) as blocked:
             await run.result()
         assert blocked.value.message.startswith(f"at {key}: the journal has ")
@@ -88,7 +92,7 @@ async def blocks(url: str, old: Callable[..., Any], new: Callable[..., Any], *, 
         with pytest.raises(RunBlocked):
             await run.result()
         assert await journal(t, run) == after
-    async with deployments.go_on(with_child(old)) as (t, run):
+    async with deployments.go_on(old) as (t, run):
         assert await t.resume(run.id)
         assert not await t.resume(run.id), "it is not blocked any more"
         assert await run.result() == "100"
@@ -98,10 +102,6 @@ def assert_continues(before: list[Entry], after: list[Entry]) -> None:
     """Nothing that was recorded changed; only what the run had been told meanwhile may have been added."""
     assert after[: len(before)] == before
     assert all(entry.key == "go" for entry in after[len(before) :]), "nothing that the new code asked for was written"
-
-
-def with_child(body: Callable[..., Any]) -> Callable[..., Any]:
-    return body
 
 
 @pytest.fixture(autouse=True)
@@ -244,15 +244,33 @@ async def test_a_run_that_loses_its_worker_three_times_blocks_and_others_go_on(u
     async def harmless(ctx: Context) -> str:
         return "fine"
 
-    async with app.test() as t:
+    async with app.test(settings=Settings(lease=0.4)) as t:
         run = await t.start(deadly())
-        for lost in range(1, 4):
-            t.crash_at("replayed")
-            t.worker.poke()
-            while t.crashes < lost:
-                await t.quiet()
+        for _ in range(3):
+            await lose_worker(t)
         with pytest.raises(RunBlocked, match="WorkerLost"):
             await run.result()
         assert await (await t.start(harmless())).result() == "fine"
         assert await t.resume(run.id)
         assert await run.result() == "boom"
+    assert world.done == ["boom"]
+
+
+async def lose_worker(t: Rig) -> None:
+    """The worker dies at its run's first breath, and its lease ends (in the store's own time)."""
+    died = asyncio.Event()
+
+    def die(point: str, run_id: str) -> None:
+        if point == "claimed":
+            t.worker.die()
+            died.set()
+            raise InjectedCrash(point)
+
+    on_reach(die)
+    t.worker.poke()
+    await died.wait()
+    on_reach(None)
+    await t.worker.kill()
+    await asyncio.sleep(0.5)
+    t.worker = t._new_worker()
+    await t.worker.start()

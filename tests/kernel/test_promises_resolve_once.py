@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from holdfast import App, BadOption, Context, NotStorable, PromiseFailed, UnknownRun
+from holdfast.durable.points import on_reach
 from tests.kernel.making import World
 
 
@@ -75,8 +76,6 @@ async def test_resolved_in_the_midst_of_suspending(app: App) -> None:
     for point in ("suspending", "suspended"):
         async with app.test(always_suspend=True) as t:
             run = await t.start(ask())
-            from holdfast.durable.points import on_reach
-
             resolving: list[asyncio.Task[bool]] = []
 
             def resolve(at: str, run_id: str, point: str = point) -> None:
@@ -131,7 +130,10 @@ async def test_failed_it_raises_what_was_said(app: App) -> None:
 
 
 async def test_a_value_of_the_wrong_type_is_refused_with_its_path_and_the_promise_stays_open(app: App) -> None:
-    ask, _ = asking(app, Decision)
+    @app.agent
+    async def ask(ctx: Context) -> str:
+        return str((await ctx.promise("answer", Decision)).amount)
+
     async with app.test() as t:
         run = await t.start(ask())
         await t.quiet()
@@ -142,7 +144,7 @@ async def test_a_value_of_the_wrong_type_is_refused_with_its_path_and_the_promis
         with pytest.raises(NotStorable):
             await t.resolve(f"{run.id}/answer", object())
         assert await t.resolve(f"{run.id}/answer", {"amount": "9.90", "lines": [1, 2]}) is True
-        assert await run.result() == {"amount": "9.90", "lines": [1, 2]} or True
+        assert await run.result() == "9.90"
 
 
 async def test_typed_values_arrive_as_their_type(app: App) -> None:

@@ -248,7 +248,7 @@ async def test_other_steps_go_on_while_one_waits_to_be_tried_again(app: App, wor
 
 
 async def test_the_idempotency_key_is_the_same_at_every_attempt_and_after_a_crash(app: App) -> None:
-    flaky = Flaky(2)
+    flaky = Flaky(3)
 
     @app.agent
     async def body(ctx: Context) -> str:

@@ -73,4 +73,5 @@ def _typed(plan: Plan, name: str, value: Any) -> Any:
     try:
         return plan.shape(name).decode(canonical(value))
     except NotStorable as error:
-        raise UsageError(f"argument {name}{str(error).removeprefix('$')}") from error
+        said = str(error).removeprefix("$").replace("it does not come back; ", "")  # it has not been anywhere yet
+        raise UsageError(f"argument {name}{said}") from error

@@ -27,6 +27,7 @@ from holdfast.settings import Settings
 logger = logging.getLogger("holdfast.cli")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
+_ECHO = 1.0  # seconds; what passes signals on (timeout, a shell, uv) often delivers the same one twice
 
 
 class LogFormat(StrEnum):
@@ -75,19 +76,25 @@ async def _host(
     stop = asyncio.Event()
     async with app.open(store, settings=settings, agents=agents) as runtime:
         for number in _STOP:
-            asyncio.get_running_loop().add_signal_handler(number, _told_to_stop, number, stop)
+            asyncio.get_running_loop().add_signal_handler(number, _tell_to_stop, number, stop)
         await _say_ready(runtime, as_json=as_json)
         await stop.wait()
     logger.info("stopped: the runs are handed back")
     _leave_threads_behind()
 
 
-def _told_to_stop(number: signal.Signals, stop: asyncio.Event) -> None:
+def _tell_to_stop(number: signal.Signals, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        return
+    stop.set()
     logger.info("%s: finishing the steps that are at work; a second signal ends the process at once", number.name)
+    asyncio.get_running_loop().call_later(_ECHO, _let_signals_kill)
+
+
+def _let_signals_kill() -> None:
     for each in _STOP:
         asyncio.get_running_loop().remove_signal_handler(each)
         signal.signal(each, signal.SIG_DFL)
-    stop.set()
 
 
 async def _say_ready(runtime: Runtime, *, as_json: bool) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar, cast
 
 from holdfast import codec
 from holdfast.clock import SECOND
@@ -31,11 +32,26 @@ from holdfast.store.base import Claimed
 
 logger = logging.getLogger("holdfast.run")
 
+F = TypeVar("F", bound=Callable[..., None])
+
 _DRAFT_BYTES = 4 * 2**20
 _DRAFT_WRITES = 2000
 _READ_AGAIN = 0.2  # seconds
 _BEFORE = {Suspend: "suspending", Finish: "ending"}
 _AFTER = {Suspend: "suspended", Finish: "ended"}
+
+
+def _watched(entry: F) -> F:
+    """A way into an activation: a defect inside stops the run and says so, instead of leaving it hanging."""
+
+    @functools.wraps(entry)
+    def enter(self: Activation, *args: Any, **kwargs: Any) -> None:
+        try:
+            entry(self, *args, **kwargs)
+        except Exception as error:
+            self.broke(error)
+
+    return cast(F, enter)
 
 
 class Activation:
@@ -67,7 +83,8 @@ class Activation:
         self._linger: asyncio.TimerHandle | None = None
         self._progress = run.progress
         self._restless_since: int | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._flight: asyncio.Task[None] | None = None
+        self._broken = False
         self.core: Core | None = None
 
     @property
@@ -77,6 +94,7 @@ class Activation:
             self._in_flight or self._asks or self._results or self._mail or self._to_start or self._running.busy
         )
 
+    @_watched
     def start(self) -> None:
         """Replay the journal and go on."""
         run = self.run
@@ -100,16 +118,19 @@ class Activation:
     def _item_values(self, map_hash: int, ords: Sequence[int]) -> list[bytes]:
         return self._services.store.item_values(self.run.rid, map_hash, ords)
 
+    @_watched
     def wake(self, wakes: int) -> None:
         """There is news up to this number."""
         self._mail.announce(wakes)
         self._flush()
 
+    @_watched
     def leave_early(self) -> None:
         """Others want the place: suspend now if quiescent, without lingering."""
         if self._linger is not None:
             self._suspend_if_quiet()
 
+    @_watched
     def hand_back(self) -> None:
         """The worker stops: begin nothing more, and leave memory once the effects at work are recorded."""
         self._leaving = True
@@ -128,12 +149,27 @@ class Activation:
             )
         self._services.gone(self)
 
-    def say(self, level: int, message: str) -> None:
+    def broke(self, error: BaseException) -> None:
+        """Something raised that must not: a defect of Holdfast's, which a person has to look at."""
+        self.say(logging.CRITICAL, "an internal error stopped it", error=error)
+        if self._broken or self.retired:
+            self.retire()
+            return
+        self._broken = True
+        self._in_flight = False
+        self._results.clear()
+        failed = codec.failure_of(error)
+        why = codec.pack_failure("InternalError", f"{failed.type_name}: {failed.message}", failed.traceback_text)
+        self._stop_with(Block(why=why))
+
+    def say(self, level: int, message: str, *, error: BaseException | None = None) -> None:
         """Log about this run."""
-        logger.log(level, "run %s (%s): %s", self.run.id, self.run.agent, message, extra={"holdfast": self._log})
+        told = {"holdfast": self._log}
+        logger.log(level, "run %s (%s): %s", self.run.id, self.run.agent, message, extra=told, exc_info=error)
 
     # -- the body
 
+    @_watched
     def _pump(self) -> None:
         """Let the body run until it rests, a bounded number of callbacks per turn; then do what it asked for."""
         if self.retired or self.core is None or self._end is not None:
@@ -167,9 +203,6 @@ class Activation:
         assert self.core is not None, "a pumped activation has a core"
         for ask in self.core.take():
             self._perform(ask)
-        if self.core.progress is not None and self.core.progress != self._progress:
-            progress = self._progress = self.core.progress
-            self._results.append(lambda draft: setattr(draft, "progress", progress))
 
     def _perform(self, ask: Ask) -> None:
         match ask:
@@ -205,6 +238,7 @@ class Activation:
 
     # -- effects
 
+    @_watched
     def _effects_ended(self, ended: Sequence[tuple[Effect, Ended]]) -> None:
         reach("effect-ended", self.run.id)
         for effect, outcome in ended:
@@ -243,23 +277,32 @@ class Activation:
             self._start_waiting()
         draft = self._compose()
         if draft:
-            self._in_flight = True
-            self._task = asyncio.get_running_loop().create_task(
-                self._commit(draft), name=f"holdfast-commit {self.run.id}"
-            )
-        elif self._end is None and (self._mail.unread):
-            self._in_flight = True
-            self._task = asyncio.get_running_loop().create_task(self._read_news(), name=f"holdfast-news {self.run.id}")
+            self._fly(self._commit(draft))
+        elif self._end is None and self._mail.unread:
+            self._fly(self._read_news())
         elif self._leaving and not self._running.busy:
             self.retire()
         else:
             self._rest()
+
+    def _fly(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin the one thing that is in flight."""
+        self._in_flight = True
+        self._flight = asyncio.get_running_loop().create_task(work, name=f"holdfast-run {self.run.id}")
+        self._flight.add_done_callback(self._landed)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        error = None if flight.cancelled() else flight.exception()
+        if isinstance(error, Exception):
+            self.broke(error)
 
     def _compose(self) -> Draft:
         draft = Draft(self._last_seq, max(self._clock.now(), self.core.now if self.core else 0))
         for queue in (self._asks, self._results):
             while queue and len(draft) < _DRAFT_WRITES and draft.bytes < _DRAFT_BYTES:
                 queue.popleft()(draft)
+        if self.core is not None and self.core.progress not in (None, self._progress):
+            draft.progress = self._progress = self.core.progress
         if self._end is not None:
             draft.end = None if self._asks else self._end
             return draft
@@ -386,14 +429,14 @@ class Activation:
         else:
             self._suspend_if_quiet()
 
+    @_watched
     def _suspend_if_quiet(self) -> None:
         self._linger = None
         if self.retired or not self.quiescent or self._end is not None or self._mail.unread:
             return
         draft = Draft(self._last_seq, self._clock.now())
         draft.end = Suspend(wakes=self._mail.read_to, wake_at=self._next_wake())
-        self._in_flight = True
-        self._task = asyncio.get_running_loop().create_task(self._commit(draft), name=f"holdfast-suspend {self.run.id}")
+        self._fly(self._commit(draft))
 
     def _next_wake(self) -> int | None:
         assert self.core is not None, "asked of a replayed activation"
@@ -408,6 +451,7 @@ class Activation:
         assert self.core is not None and self.core.cancelling is not None, "asked of a cancelled run"
         return self.core.cancelling.at + int(self._services.settings.grace * SECOND)
 
+    @_watched
     def _alarmed(self) -> None:
         if self.retired or self.core is None:
             return

@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from holdfast import codec
 from holdfast.clock import SECOND, Duration, micros
 from holdfast.durable.scope import Scope, current_scope, scope_or_none
-from holdfast.errors import BadOption, CallReused
+from holdfast.errors import BadOption, CallReused, TooLarge
 from holdfast.records.journal import Op
 
 R_co = TypeVar("R_co", covariant=True)
@@ -211,8 +211,18 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         return self.options.returns if self.options.returns is not None else codec.hints_of(self.target.fn).returns
 
     def packed_arguments(self) -> bytes:
-        """Its arguments, whole."""
-        return codec.pack_arguments(self.target.fn, self.args, self.kwargs, skip=self.target.injected)
+        """Its arguments, whole.
+
+        Raises:
+            NotStorable: one of them cannot be stored, or together they are too large.
+        """
+        packed = codec.pack_arguments(self.target.fn, self.args, self.kwargs, skip=self.target.injected)
+        if len(packed) > codec.MAX_VALUE:  # said here, to whoever makes the call, not when it is written
+            raise TooLarge(
+                f"the arguments of {self.target.name} have {len(packed):,} bytes, above {codec.MAX_VALUE:,}: put the bytes "
+                f"elsewhere and pass a reference"
+            )
+        return packed
 
     def digest(self) -> bytes:
         """What tells a repeated start from a conflicting one."""

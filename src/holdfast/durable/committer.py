@@ -42,6 +42,11 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def batches(self) -> int:
+        """How many it has begun to commit."""
+        return self._number
+
     def submit(self, delta: Delta) -> asyncio.Future[Verdict]:
         """Commit a delta with whatever else is waiting.
 

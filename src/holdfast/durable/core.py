@@ -7,6 +7,7 @@ to deliver, so nothing goes live before the journal is exhausted.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 from collections import deque
@@ -108,7 +109,8 @@ class Core:
         self._dirty: dict[int, Scope] = {}
         self._later: deque[Callable[[], None]] = deque()
         self.root = Scope(self, "", now=identity.started_at)
-        self.begin(self.root, body)
+        # An empty context: variables that are set in the worker's process are no part of what the body observes.
+        contextvars.Context().run(self.begin, self.root, body)
 
     # -- for the activation
 

@@ -146,9 +146,12 @@ class Effects:
         thread = asyncio.get_running_loop().run_in_executor(
             self._pool, lambda: context.run(_call, fn, args, effect.call.kwargs)
         )
-        await asyncio.wait({thread}, timeout=seconds)
+        try:
+            await asyncio.wait({thread}, timeout=seconds)
+        finally:
+            if not thread.done():  # it was abandoned, or takes too long: the thread goes on, and nobody waits for it
+                thread.add_done_callback(_retrieve)
         if not thread.done():
-            thread.add_done_callback(_retrieve)
             raise _TimedOut(thread)
         return thread.result()
 
@@ -192,7 +195,7 @@ def _call(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -
 
 def _retrieve(thread: asyncio.Future[Any]) -> None:
     if not thread.cancelled() and thread.exception() is not None:
-        logger.info("a sync step raised after its timeout", exc_info=thread.exception())
+        logger.info("a sync step raised after nobody waited for it any more", exc_info=thread.exception())
 
 
 def _is_async(fn: Callable[..., Any]) -> bool:

@@ -12,7 +12,8 @@ import logging
 import sys
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, NoReturn, Protocol
 
@@ -73,8 +74,8 @@ class BodyTimer(asyncio.TimerHandle):
         self.number = 0
 
     def fire(self) -> None:
-        """Run the callback, as the loop's next callback would."""
-        self._run()
+        """Make the callback the loop's next: it must run inside the loop, where it may create tasks and ask for the time."""
+        self._loop.make_ready(self)  # type: ignore[attr-defined]  # a BodyTimer's loop is a BodyLoop
 
 
 class LoopOwner(Protocol):
@@ -123,18 +124,28 @@ class BodyLoop(asyncio.AbstractEventLoop):
 
     def drain(self, budget: int) -> int:
         """Run what is ready, at most ``budget`` callbacks; returns what is left of the budget (0: maybe not done)."""
+        with self.running():
+            while self._ready and budget:
+                budget -= 1
+                self._run_one(self._ready.popleft())
+        return budget
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Inside, this is the running loop: for code of the body that is called between two drains."""
         before = events._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._finalize)
         try:
-            while self._ready and budget:
-                budget -= 1
-                self._run_one(self._ready.popleft())
+            yield
         finally:
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(before)
-        return budget
+
+    def make_ready(self, handle: asyncio.Handle) -> None:
+        """Run a handle at the next drain."""
+        self._ready.append(handle)
 
     @staticmethod
     def _run_one(handle: asyncio.Handle) -> None:
@@ -174,6 +185,8 @@ class BodyLoop(asyncio.AbstractEventLoop):
             closing = generator.aclose()
             try:
                 closing.send(None)
+            except StopIteration:
+                pass  # it has closed
             except BaseException:  # whatever a generator raises while it closes, its run has left memory
                 logger.debug("%s: an async generator raised while closing", self.name, exc_info=True)
         self._generators.clear()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
+import itertools
 from array import array
 from collections import deque
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from holdfast import codec
@@ -39,7 +41,7 @@ class MapRun:
             self.core, self.scope, self.key, mapped.mode, mapped.target, mapped.options, streaming=streaming
         )
         self._units: dict[int, Unit] = {}  # by the ord of an item that is not delivered yet
-        self._running: set[Unit] = set()
+        self._running: dict[Unit, None] = {}  # in the order in which they began: they are stopped in it too
         self._branches: set[int] = set()  # hashes of the keys seen, to refuse duplicates
         self._keys: dict[int, str] = {}  # of items that failed, or are not delivered yet
         self._objects: dict[int, Any] = {}  # items to be given back in a pair
@@ -52,9 +54,10 @@ class MapRun:
         self._recorded = _recorded_branches(self.core.history.maps.get(self.hash))
         op = Op.CHILD if mapped.mode == "child" else Op.STEP
         self._values = Values(self.core.loader, self.hash, self.key, op, codec.shape_of(self._work.returns), self._keys)
+        self._context = contextvars.copy_context()  # of whoever awaits the map: branches inherit it, as tasks do
         self.core.maps[self.hash] = self
         self.whole.add_done_callback(lambda done: self.close() if done.cancelled() else None)
-        self.core.later(self._start)
+        self._later(self._start)
 
     # -- for the core
 
@@ -73,7 +76,7 @@ class MapRun:
             return
         unit.waiting -= 1
         if not unit.waiting:
-            self._running.discard(unit)
+            self._running.pop(unit, None)
         if not item.ok and not self._options.collect:
             self._fail(self._values.failure_of(item.ord, item.value))
             return
@@ -84,7 +87,7 @@ class MapRun:
             self._wake()
         if not item.ok:
             self._values.failed.add(item.ord)
-        self.core.later(self._pull)
+        self._later(self._pull)
 
     def close(self) -> None:
         """Nobody waits for the rest: stop it."""
@@ -110,6 +113,10 @@ class MapRun:
 
     # -- inside
 
+    def _later(self, action: Callable[[], None]) -> None:
+        """Do something between two drains, in the context in which the map is awaited."""
+        self.core.later(lambda: self._context.run(action))
+
     def _start(self) -> None:
         index = self.core.history.maps.get(self.hash)
         if index is not None:
@@ -119,7 +126,8 @@ class MapRun:
             self.scope.loop.create_task(self._pull_async(self._items))
             self.core.touch(self.scope)
         else:
-            self._source = iter(self._items)
+            with self.scope.loop.running():  # a generator may ask for the time, or for chance
+                self._source = iter(self._items)
             self._pull()
 
     @property
@@ -136,13 +144,17 @@ class MapRun:
             return
         try:
             while self._free and not self._exhausted and not self._work.closed:
-                chunk = [item for _, item in zip(range(self._options.checkpoint_every), self._source, strict=False)]
+                chunk = self._next_items(self._source)
                 self._exhausted = len(chunk) < self._options.checkpoint_every
                 if chunk:
                     self._begin_unit(chunk)
         except Exception as error:  # the items themselves raised, or a key is bad: the map fails with it
             self._fail(error)
         self._finish_if_done()
+
+    def _next_items(self, source: Iterator[Any]) -> list[Any]:
+        with self.scope.loop.running():
+            return list(itertools.islice(source, self._options.checkpoint_every))
 
     async def _pull_async(self, items: AsyncIterable[Any]) -> None:
         chunk: list[Any] = []
@@ -165,7 +177,7 @@ class MapRun:
             await self._source_waker
         # a branch is begun between drains, not from inside the outer loop
         begun = self.scope.loop.create_future()
-        self.core.later(lambda: self._begin_and_tell(chunk, begun))
+        self._later(lambda: self._begin_and_tell(chunk, begun))
         await begun
 
     def _begin_and_tell(self, chunk: list[Any], begun: BodyFuture) -> None:
@@ -187,7 +199,7 @@ class MapRun:
     def _begin_unit(self, chunk: list[Any]) -> None:
         places = [self._place(item) for item in chunk]
         unit = Unit(key=places[0].key, waiting=len(chunk))
-        self._running.add(unit)
+        self._running[unit] = None
         for place in places:
             self._units[place.ref.ord] = unit
         fresh = [place for place in places if not self._is_recorded(place.ref)]
@@ -195,7 +207,8 @@ class MapRun:
             self._work.begin(unit, fresh)
 
     def _place(self, item: Any) -> Place:
-        own = self._options.key(item)
+        with self.scope.loop.running():
+            own = self._options.key(item)
         if not isinstance(own, str):
             raise BadOption(f"{self.key}: key={own!r} of item {self._pulled} is no text: let key= return a str")
         key = f"{self.key}/{escape(own)}"

@@ -119,6 +119,11 @@ class Worker:
         self._poke.set()
 
     @property
+    def commits(self) -> int:
+        """How many batches it has sent to the store."""
+        return self._committer.batches
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is going on that time or the outside does not have to move."""
         return self._settled.is_set() and not self._poke.is_set() and all(a.quiescent for a in self.active.values())

@@ -112,6 +112,15 @@ class Rig(Runtime):
 
     async def quiet(self) -> None:
         """Wait until only time or the outside can move anything."""
+        commits = -1
+        # What this test, or a step of another run, has just written reaches the worker by a notification that may take a
+        # moment: so the worker has to look at the store once more than it had to commit.
+        while commits != self.worker.commits:
+            commits = self.worker.commits
+            self.worker.poke()
+            await self._idle()
+
+    async def _idle(self) -> None:
         turns = 0
         while self._restarting is not None or not self.worker.idle:
             turns += 1

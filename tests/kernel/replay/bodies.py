@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,11 +35,20 @@ def case(*acts: Act, grace: float = 30.0) -> Any:
     """Register an agent without arguments, and the case that runs it."""
 
     def register(fn: Any) -> Any:
-        agent = app.agent(fn)
+        @functools.wraps(fn)
+        async def body(ctx: Context) -> Trace:
+            return plain(await fn(ctx))
+
+        agent = app.agent(body)
         cases[fn.__name__] = Case(call=agent, acts=acts, grace=grace)
         return agent
 
     return register
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists: what a trace may hold is JSON."""
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def since(ctx: Context) -> float:
@@ -511,6 +521,23 @@ async def context_variables(ctx: Context) -> Trace:
     asyncio.get_running_loop().call_later(1, lambda: trace.append(("later", place.get())))
     place.set("changed")
     await asyncio.sleep(2)
+
+    async def branch(name: str) -> Trace:
+        seen = [name, place.get()]
+        place.set(name)
+        return [*seen, await ctx.step(work, name, 0.3), place.get()]
+
+    def items() -> Iterator[str]:
+        for name in ("e", "f"):
+            yield f"{name} {place.get()} {ctx.random.randrange(1000)} {since(ctx)}"
+
+    async def later_items() -> AsyncIterator[str]:
+        for name in ("g", "h"):
+            await asyncio.sleep(0.2)
+            yield f"{name} {place.get()}"
+
+    trace.append(list(await ctx.map(branch, items(), key=str, concurrency=1)))
+    trace.append(list(await ctx.map(branch, later_items(), key=str)))
     return [*trace, place.get()]
 
 
@@ -596,10 +623,15 @@ async def callbacks(ctx: Context) -> Trace:
     loop.call_soon(trace.append, "soon")
     loop.call_later(2, trace.append, "later")
     loop.call_later(1, lambda: loop.call_soon(trace.append, ("soon from later", since(ctx))))
+    loop.call_later(1.2, lambda: asyncio.ensure_future(one("task of a callback")))
     loop.call_later(3, trace.append, "never").cancel()
     loop.call_at(loop.time() + 1.5, trace.append, "at")
     future: asyncio.Future[str] = loop.create_future()
     loop.call_later(4, future.set_result, "set")
+
+    async def one(name: str) -> None:
+        trace.append((name, await ctx.step(work, name, 0.4), since(ctx)))
+
     trace.append(await future)
     task = asyncio.ensure_future(ctx.step(work, "done", 1))
     task.add_done_callback(lambda done: trace.append(("done", done.result(), since(ctx))))
@@ -856,8 +888,24 @@ async def map_that_fails(ctx: Context) -> Trace:
         await ctx.map(falls, [1.0, 2.7, 6.3, 0.1], key=str)
     except Exception as error:
         trace += [type(error).__name__, str(error), since(ctx)]
+
+    async def tidies(value: float) -> str:
+        try:
+            return await ctx.step(work, str(value), value)
+        finally:
+            trace.append(f"{value} tidies at {since(ctx)}")
+            trace.append(await ctx.step(work, f"{value} tidied", 0.1 * value))
+
+    try:
+        await asyncio.wait_for(mapping(ctx, tidies), 0.7)
+    except TimeoutError:
+        await asyncio.sleep(5)
     trace.append(await ctx.step(work, "end"))
     return trace
+
+
+async def mapping(ctx: Context, fn: Any) -> Any:
+    return list(await ctx.map(fn, [4.0, 3.0, 2.0, 1.0, 0.5], key=str))
 
 
 async def waiting_map(ctx: Context) -> list[float]:
@@ -1022,7 +1070,7 @@ async def changes(ctx: Context) -> Trace:
 
 @app.agent
 async def laps(ctx: Context, lap: int, seen: Trace) -> Trace:
-    seen = [*seen, (lap, await ctx.step(work, f"lap {lap}", 0.7), since(ctx), ctx.random.random(), str(ctx.uuid()))]
+    seen = [*seen, [lap, await ctx.step(work, f"lap {lap}", 0.7), since(ctx), ctx.random.random(), str(ctx.uuid())]]
     await asyncio.sleep(1.1 + lap)
     gate = ctx.promise("gate", str)
     if lap == 2:

@@ -42,8 +42,10 @@ class SqliteWatch:
         try:
             # Looked at after the bell hangs: a change in between rings it.
             if self._seen == self._hub.changes and not self._closed:
+                # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the bell.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), timeout)
+                    async with asyncio.timeout(timeout):
+                        await event.wait()
         finally:
             self._bell = None
             self._seen = self._hub.changes

@@ -1,0 +1,118 @@
+"""The real command, as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import holdfast
+
+COMMAND = (sys.executable, "-m", "holdfast")
+SOURCES = Path(holdfast.__file__).parents[1]
+WITHIN = 30.0  # seconds; far above what anything here takes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output, which is one JSON document."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """Its output, which is JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def problem(self) -> Any:
+        """Its problem, which is one JSON object on standard error."""
+        return json.loads(self.err)
+
+
+class Shell:
+    """Runs ``holdfast …`` in a folder that holds the module ``shop``."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self.variables = {"PYTHONPATH": str(SOURCES), "SHOP_LEDGER": str(folder / "ledger"), **variables}
+        self._started: list[subprocess.Popen[str]] = []
+        shutil.copy(Path(__file__).with_name("shop.py"), folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of the commands."""
+        unwanted = {"HOLDFAST_STORE", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"}
+        return {name: value for name, value in os.environ.items() if name not in unwanted} | self.variables
+
+    def __call__(self, *arguments: str, stdin: str = "", **variables: str) -> Said:
+        done = subprocess.run(
+            (*COMMAND, *arguments), cwd=self.folder, env=self.environment | variables, input=stdin,
+            capture_output=True, text=True, timeout=WITHIN,
+        )  # fmt: skip
+        return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def begin(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """A command that goes on; ended with the test at the latest."""
+        process = subprocess.Popen(
+            (*COMMAND, *arguments), cwd=self.folder, env=self.environment | variables,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._started.append(process)
+        return process
+
+    def worker(self, *options: str, **variables: str) -> subprocess.Popen[str]:
+        """A worker of the shop that is ready."""
+        process = self.begin("worker", "shop:app", *options, **variables)
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert "ready" in first, first + process.communicate(timeout=WITHIN)[1]
+        return process
+
+    @property
+    def ledger(self) -> list[str]:
+        """What steps have noted."""
+        path = self.folder / "ledger"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def start(self, *arguments: str) -> str:
+        """The id of a run that was started."""
+        said = self("start", "shop:app", *arguments)
+        assert said.code == 0, said
+        return said.out.strip()
+
+    def close(self) -> None:
+        """End what still runs, and only that."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def until(met: Callable[[], Any]) -> Any:
+    """Wait for a condition that another process brings about."""
+    deadline = time.monotonic() + WITHIN
+    while not (found := met()):
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+    return found
+
+
+def end(process: subprocess.Popen[str]) -> Said:
+    """Wait for the end of a command that was begun."""
+    out, err = process.communicate(timeout=WITHIN)
+    return Said(code=process.returncode, out=out, err=err)

@@ -1,0 +1,108 @@
+"""``holdfast worker``: it stops in an orderly way, and its log says whom a line is about."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import Shell, end, until
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_worker_finishes_its_step_and_hands_the_run_back(shell: Shell, number: signal.Signals) -> None:
+    go = shell.folder / "go"
+    first = shell.worker()
+    run = shell.start("hold", json.dumps(str(go)))
+    until(lambda: "began" in shell.ledger)
+    first.send_signal(number)
+    go.touch()
+    assert end(first).code == 0
+    handed_back = shell("runs", "show", run, "--json").json
+    assert handed_back["status"] == "queued"
+    assert "no live worker hosts agent hold version 1" in handed_back["why"]
+    shell.worker()
+    assert shell("runs", "watch", run).code == 0
+    assert shell.ledger == ["first", "began", "ended", "last"], "nothing was repeated"
+    hosts = [one["worker"] for one in shell("runs", "show", run, "--json").json["activations"]]
+    assert len(set(hosts)) == 2
+
+
+def test_signals_that_come_twice_still_stop_it_in_an_orderly_way(shell: Shell) -> None:
+    worker = shell.worker("--agents", "ask")
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGINT)
+    assert end(worker).code == 0
+    assert shell("workers", "list", "--json").json == {"workers": []}
+
+
+@pytest.mark.soak
+def test_a_sync_step_that_never_ends_does_not_keep_the_process(shell: Shell) -> None:
+    worker = shell.worker()
+    shell.start("stuck", json.dumps(str(shell.folder / "never")))
+    until(lambda: "began" in shell.ledger)
+    worker.terminate()
+    said = end(worker)
+    assert said.code == 0
+    assert "a sync step is still at work" in said.err
+
+
+def test_it_hosts_the_agents_that_it_is_told_to(shell: Shell) -> None:
+    ready = shell.begin("worker", "shop:app", "--agents", "ask, price", "--concurrency", "3", "--json")
+    assert ready.stdout is not None
+    said = json.loads(ready.stdout.readline())
+    assert (said["event"], [hosted["agent"] for hosted in said["hosts"]]) == ("ready", ["price", "ask"])
+    assert said["store"].endswith(".holdfast/shop.db")
+    run = shell.start("fail", '"x"')
+    assert "no live worker hosts agent fail" in shell("runs", "show", run).out
+
+
+def test_a_blocked_run_is_resumed_after_its_code_was_mended(shell: Shell) -> None:
+    worker = shell.worker()
+    run = shell.start("settle")
+    until(lambda: shell.ledger == ["paid o-1"])
+    worker.terminate()
+    end(worker)
+    broken = shell.worker(SHOP_BROKEN="1")
+    assert shell("promise", "resolve", f"{run}/go", "true").code == 0
+    assert shell("runs", "watch", run).code == 1
+    broken.terminate()
+    end(broken)
+    assert shell("runs", "resume", run, "--json").json == {"run": run, "status": "queued"}
+    assert shell("runs", "resume", run).code == 5
+    shell.worker()
+    assert shell("runs", "watch", run).out.splitlines()[-1] == 'succeeded: "settled True"'
+    assert shell.ledger == ["paid o-1"]
+
+
+def test_log_lines_of_bodies_and_steps_say_where_they_are(shell: Shell) -> None:
+    worker = shell.worker("--log-format", "json")
+    run = shell.start("retry", json.dumps(str(shell.folder / "marker")))
+    assert shell("runs", "watch", run).code == 0
+    worker.terminate()
+    lines = [json.loads(line) for line in end(worker).err.splitlines()]
+    own = [line for line in lines if line["logger"] == "shop"]
+    assert all((line["run"], line["agent"], line["version"]) == (run, "retry", "1") for line in own)
+    assert _said(own, "first")[0]["replay"] is False
+    assert [line["replay"] for line in _said(own, "first")[1:]], "it left memory and came back"
+    assert all(line["replay"] for line in _said(own, "first")[1:])
+    assert [(line["step"], line["attempt"], line["replay"]) for line in _said(own, "trying")] == [
+        ("flaky#1", 1, False),
+        ("flaky#1", 2, False),
+    ]
+    assert all(line["at"].endswith("Z") and line["level"] == "info" for line in own)
+
+
+def test_plain_log_lines_say_it_too(shell: Shell) -> None:
+    worker = shell.worker("--log-level", "debug")
+    run = shell.start("price", '{"id": "o-1"}')
+    assert shell("runs", "watch", run).code == 0
+    worker.terminate()
+    (line,) = (line for line in end(worker).err.splitlines() if "noting" in line)
+    assert line.endswith(f"INFO     shop: noting o-1 run={run} agent=price version=1 step=note#1 attempt=1")
+
+
+def _said(lines: list[dict[str, Any]], message: str) -> list[dict[str, Any]]:
+    return [line for line in lines if line["message"] == message]

@@ -1,0 +1,144 @@
+"""A worker stopped beyond its lease and then continued is a stale owner: nothing that it does counts any more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from holdfast import App, Context, Settings
+from holdfast.durable.points import POINTS, on_reach
+from holdfast.records.run import Activation
+from holdfast.store.sqlite.turnstile import Turnstile
+from tests.crash.ledger import noted
+from tests.crash.place import Place
+from tests.crash.processes import Nursery, Process, asked_to_stop, until
+from tests.crash.records import Recorded, Snapshot, ask, run_of, runs
+
+SETTINGS = Settings(lease=1.0, poll=0.05, linger=0.02)
+app = App("stopped")
+_gate = Path()  # where steps look for leave to end; set in each process
+
+
+def hold(n: int) -> int:  # in a thread: it cannot be cancelled, its outcome comes late for certain
+    with noted():
+        until(_gate.exists, "the gate is open")
+        return n + 1
+
+
+async def follow(n: int) -> int:
+    with noted():
+        return n * 2
+
+
+@app.agent
+async def held(ctx: Context, n: int) -> int:
+    total = await ctx.step(follow, await ctx.step(hold, n))
+    await asyncio.sleep(0.05)  # long enough to leave memory and come back
+    return await ctx.step(follow, total)
+
+
+def test_what_a_stopped_worker_did_in_a_step_is_refused(place: Place, nursery: Nursery) -> None:
+    _start_a_run(place)
+    first = nursery.fork(lambda: _work(place), "the first worker")
+    until(lambda: place.ledger.lines(), "it is inside a step")
+    _stop_outside_of_transactions(first, place)
+    assert not _begun_by_a_continued_worker(first, place, nursery)
+
+
+# Where the next thing that it would do is to run its body, to record, to deliver, or to begin an effect.
+@pytest.mark.parametrize("point", [point for point in POINTS if point != "effect-begins"])
+def test_what_a_worker_stopped_between_two_acts_does_next_is_refused(
+    point: str, place: Place, nursery: Nursery
+) -> None:
+    _open_the_gate(place)
+    _start_a_run(place)
+    first = nursery.fork(lambda: _work(place, stop_at=point), "the first worker")
+    until(lambda: first.stopped, f"it stops itself at {point}")
+    assert not _begun_by_a_continued_worker(first, place, nursery)
+
+
+def test_an_effect_that_a_stopped_worker_was_about_to_begin_counts_for_nothing(place: Place, nursery: Nursery) -> None:
+    # It had looked at its lease already. No check comes late enough; but the outcome is refused, and all that follows.
+    _open_the_gate(place)
+    _start_a_run(place)
+    first = nursery.fork(lambda: _work(place, stop_at="effect-begins"), "the first worker")
+    until(lambda: first.stopped, "it stops itself")
+    (begun,) = _begun_by_a_continued_worker(first, place, nursery)
+    assert begun.endswith("hold#1")
+
+
+def _begun_by_a_continued_worker(first: Process, place: Place, nursery: Nursery) -> list[str]:
+    """Let another worker finish the run, then continue the first: it writes nothing. The effects that it begins."""
+    (run,) = runs(place.store)
+    second = nursery.fork(lambda: _work(place), "the second worker")
+    until(lambda: _is_worker(place, second) and not _is_worker(place, first), "the first has lost its lease")
+    _open_the_gate(place)
+    until(lambda: run_of(place.store, run.id).status.ended, "the second has finished the run")
+    second.stop_nicely()
+    before, since = _everything(place), place.ledger.length
+
+    first.send(signal.SIGCONT)
+
+    until(lambda: _is_worker(place, first), "the first has noticed, and joins again as a new worker")
+    first.stop_nicely()
+    assert _everything(place) == before, "it wrote to a run that it had lost"
+    return list(place.ledger.begun(since))
+
+
+def _everything(place: Place) -> dict[str, tuple[Recorded, list[Activation]]]:
+    recorded = Snapshot.take(place.store).recorded
+    return {id: (one, ask(place.store, lambda store, id=id: store.activations(id))) for id, one in recorded.items()}
+
+
+def _is_worker(place: Place, process: Process) -> bool:
+    return any(worker.pid == process.pid for worker in ask(place.store, lambda store: store.workers()))
+
+
+def _start_a_run(place: Place) -> None:
+    async def start() -> None:
+        async with app.connect(str(place.store)) as client:
+            await client.start(held(1))
+
+    asyncio.run(start())
+
+
+def _open_the_gate(place: Place) -> None:
+    (place.folder / "gate").touch()
+
+
+def _stop_outside_of_transactions(process: Process, place: Place) -> None:
+    """Whoever is stopped while it writes holds up everybody, as a database does; that is another matter."""
+    while True:
+        process.send(signal.SIGSTOP)
+        until(lambda: process.stopped, "it is stopped")
+        if _nobody_writes(place):
+            return
+        process.send(signal.SIGCONT)
+
+
+def _nobody_writes(place: Place) -> bool:
+    turnstile = Turnstile(place.store.with_name(place.store.name + "-sidecar"))
+    try:
+        return turnstile.try_acquire()
+    finally:
+        turnstile.close()  # which also gives up the turn
+
+
+async def _work(place: Place, *, stop_at: str = "") -> None:
+    global _gate
+    _gate = place.folder / "gate"
+    place.ledger.use_here()
+
+    def reached(point: str, run_id: str) -> None:
+        if point == stop_at:
+            on_reach(None)
+            until(lambda: _nobody_writes(place), "no other thread of this process writes")
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    on_reach(reached)
+    async with app.open(str(place.store), settings=SETTINGS):
+        await asked_to_stop()
