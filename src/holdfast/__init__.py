@@ -1,5 +1,6 @@
 """Holdfast: the runtime that long-running AI agents live in. Write plain asyncio; it is durable."""
 
+from holdfast.codec import AesGcm, use_cipher
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Agent, Tool, ToolContext
 from holdfast.durable.client import Client
@@ -40,8 +41,10 @@ from holdfast.errors import (
 from holdfast.records.run import Status
 from holdfast.runtime import App, Runtime
 from holdfast.settings import Settings
+from holdfast.store.base import RunFilter
 
 __all__ = [
+    "AesGcm",
     "Agent",
     "App",
     "BadOption",
@@ -69,6 +72,7 @@ __all__ = [
     "RunBlocked",
     "RunCancelled",
     "RunFailed",
+    "RunFilter",
     "Runtime",
     "Settings",
     "Status",
@@ -84,4 +88,5 @@ __all__ = [
     "UnknownRun",
     "UsageError",
     "idempotency_key",
+    "use_cipher",
 ]

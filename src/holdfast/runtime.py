@@ -274,29 +274,38 @@ class App(Generic[D]):
 
     async def _run(self, call: Call[R], key: str | None, store: str | None, fresh: bool) -> R:
         console = Console()
+        if not isinstance(call, Call) or call.target.op is not Op.CHILD:
+            raise BadOption(f"app.run({call!r}): write a call of an agent, such as app.run(adjust(claim))")
+        if fresh and key is not None:
+            raise BadOption(f"app.run(key={key!r}, fresh=True): a key never starts a second run; leave out one of them")
         async with self.open(store) as runtime:
-            run = None if fresh else await self._unfinished(runtime, call, key)
-            if run is None:
-                handle: StoredRun[R] = await runtime.start(call, key=key)
-                console.say(f"started run {handle.id}")
-            else:
-                handle = StoredRun(runtime, run.id)
-                console.say(f"resuming run {run.id} ({run.entries} entries recorded)")
-                await runtime.resume(run.id)
+            found = None if fresh else await self._earlier(runtime, call, key)
+            handle: StoredRun[R] = await runtime.start(call, key=key) if found is None else StoredRun(runtime, found.id)
+            console.say(f"started run {handle.id}" if found is None else await _told(runtime, found))
+            await runtime.resume(handle.id)
             async with console.following(runtime, handle):
                 return await handle.result()
 
-    async def _unfinished(self, client: Client, call: Call[Any], key: str | None) -> Run | None:
-        if not isinstance(call, Call) or call.target.op is not Op.CHILD:
-            raise BadOption(f"app.run({call!r}): write a call of an agent, such as app.run(adjust(claim))")
-        if key is not None:
-            return None  # start() finds it by its key
+    async def _earlier(self, client: Client, call: Call[Any], key: str | None) -> Run | None:
+        """The run to go on with: of that key, or the unfinished one of the same call."""
         digest = call.digest()
+        if key is not None:
+            run = await client.store.by_key(call.target.name, key)
+            return run if run is not None and run.digest == digest else None  # start() refuses a conflict
         statuses = (Status.QUEUED, Status.RUNNING, Status.WAITING, Status.PAUSED, Status.BLOCKED)
         runs = await client.find(RunFilter(agent=call.target.name, statuses=statuses, roots_only=True, limit=1000))
         return next(
             (run for run in runs if run.digest == digest and run.version == call.version and run.key is None), None
         )
+
+
+async def _told(client: Client, run: Run) -> str:
+    """What to say of a run that was found."""
+    if run.status.ended:
+        return f"found run {run.id}, which has {run.status}"
+    said = f"resuming run {run.id} ({run.entries} entries recorded)"
+    owner = next((worker for worker in await client.workers() if worker.id == run.worker), None)
+    return said if owner is None else f"{said}, once the lease of process {owner.pid} on {owner.host} has ended"
 
 
 async def open_store(url: str) -> Store:

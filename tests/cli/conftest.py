@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import HoldfastError
+from holdfast import RunBlocked
 from holdfast.records.run import Status
 from tests.cli import shop
 from tests.cli.shell import Shell
@@ -49,7 +49,8 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     shell = Shell(tmp_path_factory.mktemp("past"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shop, "LEDGER", shell.folder / "ledger")
-        yield asyncio.run(_live(shell, patch))
+        lived = asyncio.run(_live(shell, patch))
+    yield lived
     shell.close()
 
 
@@ -67,6 +68,6 @@ async def _live(shell: Shell, patch: pytest.MonkeyPatch) -> Past:
     patch.setenv("SHOP_BROKEN", "1")
     async with shop.app.open(store) as runtime:
         await runtime.resolve(f"{settle.id}/go", True)
-        with pytest.raises(HoldfastError):
-            await settle.__class__(runtime, settle.id).result()
+        with pytest.raises(RunBlocked):
+            await (await runtime.get(settle.id)).result()
     return Past(shell=shell, succeeded=succeeded.id, failed=failed.id, blocked=settle.id, waiting=waiting.id)

@@ -96,11 +96,11 @@ class Shell:
         return said.out.strip()
 
     def close(self) -> None:
-        """End what still runs, and only that."""
+        """End what still runs, and only that; what it wrote is shown if the test fails."""
         for process in self._started:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+            process.kill()
+            if process.stderr is not None and not process.stderr.closed:
+                print(process.args, process.communicate(), sep="\n")
 
 
 def until(met: Callable[[], Any]) -> Any:

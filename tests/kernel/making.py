@@ -57,11 +57,12 @@ class Deployments:
         self.url = url
         self.clock = VirtualClock()
         self.run_id = ""
+        self.also: App[Any] | None = None  # its agents are deployed beside the job
 
     @asynccontextmanager
     async def start(self, body: Callable[..., Any], *args: Any) -> AsyncIterator[tuple[Rig, RigRun[Any]]]:
         """Deploy the body, and start a run of it that then waits."""
-        app: App[Any] = App("job")
+        app = self._app()
         job = app.agent(name="job")(body)
         async with app.test(store=self.url, clock=self.clock, check_replay=False) as t:
             run = await t.start(job(*args))
@@ -71,9 +72,11 @@ class Deployments:
             yield t, run
 
     @asynccontextmanager
-    async def go_on(self, body: Callable[..., Any], *, resolve: str = "go", check_replay: bool = False) -> AsyncIterator[tuple[Rig, RigRun[Any]]]:
+    async def go_on(
+        self, body: Callable[..., Any], *, resolve: str = "go", check_replay: bool = False
+    ) -> AsyncIterator[tuple[Rig, RigRun[Any]]]:
         """Deploy another body, and resolve what the run waits for."""
-        app: App[Any] = App("job")
+        app = self._app()
         app.agent(name="job")(body)
         async with app.test(store=self.url, clock=self.clock, check_replay=check_replay) as t:
             await t.resolve(f"{self.run_id}/{resolve}", True)
@@ -85,3 +88,9 @@ class Deployments:
             pass
         async with self.go_on(new, check_replay=check_replay) as (_, run):
             return await run.result()
+
+    def _app(self) -> App[Any]:
+        app: App[Any] = App("job")
+        if self.also is not None:
+            app.catalog.agents.update(self.also.catalog.agents)
+        return app

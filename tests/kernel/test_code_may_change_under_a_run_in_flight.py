@@ -12,7 +12,9 @@ from holdfast.records.journal import Kind, Op
 from tests.kernel.making import Deployments, World, journal
 
 
-async def test_a_step_inserted_before_what_is_recorded_runs_when_the_journal_is_exhausted(url: str, world: World) -> None:
+async def test_a_step_inserted_before_what_is_recorded_runs_when_the_journal_is_exhausted(
+    url: str, world: World
+) -> None:
     async def old(ctx: Context) -> list[str]:
         first = await ctx.step(world.do, "a")
         await ctx.promise("go", bool)
@@ -68,7 +70,12 @@ async def test_calls_with_keys_of_their_own_may_change_places_and_grow(url: str,
 
         return body
 
-    assert await Deployments(url).result(over(["x", "y/z#1", "w"]), over(["w", "new", "y/z#1", "x"])) == ["w", "new", "y/z#1", "x"]
+    assert await Deployments(url).result(over(["x", "y/z#1", "w"]), over(["w", "new", "y/z#1", "x"])) == [
+        "w",
+        "new",
+        "y/z#1",
+        "x",
+    ]
     assert world.done == ["x", "y/z#1", "w", "new"]
 
 
@@ -92,7 +99,9 @@ async def test_a_step_with_other_arguments_keeps_its_record_and_the_drift_is_log
     assert "World.do#1" in drift and '"old"' in drift
 
 
-async def test_clients_and_functions_among_the_arguments_are_no_drift(url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_clients_and_functions_among_the_arguments_are_no_drift(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     class Client:
         pass
 

@@ -72,18 +72,22 @@ class Bodies:
 KINDS = {"tool": "pay#1", "child": "child#1", "at_most_once": "World.do#1"}
 
 
-async def blocks(url: str, old: Callable[..., Any], new: Callable[..., Any], *, key: str, recorded: str, asked: str) -> None:
+async def blocks(
+    url: str, old: Callable[..., Any], new: Callable[..., Any], *, key: str, recorded: str, asked: str
+) -> None:
     """Going on as ``new`` blocks, says why, and writes nothing; put back to ``old`` the run ends as if nothing had been."""
     deployments = Deployments(url)
+    deployments.also = TOOLS
     async with deployments.start(old) as (t, run):
-        await t.quiet()
         before = await journal(t, run)
         assert before
     async with deployments.go_on(new) as (t, run):
         with pytest.raises(RunBlocked) as blocked:
             await run.result()
         assert blocked.value.message.startswith(f"at {key}: the journal has ")
-        assert re.search(f"the journal has .*{recorded}.*; the code now asks for .*{asked}", blocked.value.message), blocked.value.message
+        assert re.search(f"the journal has .*{recorded}.*; the code now asks for .*{asked}", blocked.value.message), (
+            blocked.value.message
+        )
         assert await run.status() == "blocked"
         assert await t.why_waiting(await run.info()) == blocked.value.message
         after = await journal(t, run)
@@ -104,22 +108,17 @@ def assert_continues(before: list[Entry], after: list[Entry]) -> None:
     assert all(entry.key == "go" for entry in after[len(before) :]), "nothing that the new code asked for was written"
 
 
-@pytest.fixture(autouse=True)
-def _children_are_hosted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every deployment also hosts the child agents."""
-    usual = App.agent
-
-    def agent(self: App[Any], *args: Any, **kwargs: Any) -> Any:
-        self.catalog.agents.update(TOOLS.catalog.agents)
-        return usual(self, *args, **kwargs)
-
-    monkeypatch.setattr(App, "agent", agent)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_guarded_call_that_is_no_longer_made(url: str, world: World, kind: str) -> None:
     bodies = Bodies(world)
-    await blocks(url, bodies.made(kind, "100"), bodies.left_out(), key=KINDS[kind], recorded=KINDS[kind], asked="its end, without that call")
+    await blocks(
+        url,
+        bodies.made(kind, "100"),
+        bodies.left_out(),
+        key=KINDS[kind],
+        recorded=KINDS[kind],
+        asked="its end, without that call",
+    )
     assert len(world.done) <= 1
 
 
@@ -133,7 +132,14 @@ async def test_a_guarded_call_with_other_arguments(url: str, world: World, kind:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_guarded_call_inserted_before_one_that_is_recorded(url: str, world: World, kind: str) -> None:
     bodies = Bodies(world)
-    await blocks(url, bodies.made(kind, "100"), bodies.another_before(kind), key=KINDS[kind], recorded=KINDS[kind], asked=r"wire\('first'\)")
+    await blocks(
+        url,
+        bodies.made(kind, "100"),
+        bodies.another_before(kind),
+        key=KINDS[kind],
+        recorded=KINDS[kind],
+        asked=r"wire\('first'\)",
+    )
     assert "first" not in world.done
 
 

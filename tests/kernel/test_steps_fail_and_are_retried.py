@@ -96,7 +96,18 @@ async def test_what_cannot_be_rebuilt_comes_as_step_failed(app: App) -> None:
 
 
 @pytest.mark.parametrize("sync", [False, True])
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError("me"), StopIteration(5), BaseException("base")], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        asyncio.CancelledError("me"),
+        StopIteration(5),
+        BaseException("base"),
+    ],
+    ids=repr,
+)
 async def test_whatever_a_step_raises_only_the_step_fails(app: App, error: BaseException, sync: bool) -> None:
     def fail() -> None:
         raise error
@@ -310,7 +321,9 @@ def test_there_is_no_idempotency_key_outside_a_step() -> None:
     ],
     ids=str,
 )
-async def test_options_that_make_no_sense_are_refused_at_their_line(app: App, world: World, options: dict[str, Any]) -> None:
+async def test_options_that_make_no_sense_are_refused_at_their_line(
+    app: App, world: World, options: dict[str, Any]
+) -> None:
     @app.agent
     async def body(ctx: Context) -> str:
         call = ctx.step(world.do, "it")

@@ -63,7 +63,7 @@ async def test_a_result_that_does_not_survive_fails_its_step_once_and_names_the_
 
 
 async def test_without_an_annotation_json_values_only(app: App) -> None:
-    def make(plain):  # noqa: ANN001, ANN202  # that is the point
+    def make(plain):  # that is the point
         return {"a": 1} if plain else {1, 2}
 
     @app.agent
@@ -207,7 +207,10 @@ async def test_a_branch_and_an_item_above_16_mb_fail_their_map(app: App) -> None
         async def branch(n: int) -> str:
             return BIG
 
-        got = [*await ctx.map(big, [1], key=str, on_error="collect"), *await ctx.map(branch, [1], key=str, on_error="collect")]
+        got = [
+            *await ctx.map(big, [1], key=str, on_error="collect"),
+            *await ctx.map(branch, [1], key=str, on_error="collect"),
+        ]
         return [failure.error.partition(":")[0] for failure in got]
 
     assert await result(app, body()) == ["holdfast.errors.TooLarge"] * 2

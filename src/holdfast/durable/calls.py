@@ -147,17 +147,9 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             >>> async def body(ctx):
             ...     return await ctx.step(fetch, "https://…").using(timeout="30s", retries=3)
         """
-        options = self.options.changed(
-            key=key,
-            timeout=timeout,
-            retries=retries,
-            backoff=backoff,
-            retry_on=retry_on,
-            raises=raises,
-            returns=returns,
-            version=version,
-            effect=effect,
-        )
+        changes = {"retries": retries, "backoff": backoff, "retry_on": retry_on, "effect": effect, "version": version}
+        self._refuse_misplaced(changes)
+        options = self.options.changed(key=key, timeout=timeout, raises=raises, returns=returns, **changes)
         self.spend("moved by .using()")
         moved: Self = object.__new__(type(self))
         moved.target, moved.args, moved.kwargs, moved.options = self.target, self.args, self.kwargs, options
@@ -256,6 +248,13 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             own = self.options.key
             self.key = scope.next_key(name) if own is None else scope.named_key(name, own, "")
         return self.key
+
+    def _refuse_misplaced(self, changes: dict[str, object]) -> None:
+        is_agent = self.target.op is Op.CHILD
+        for name, value in changes.items():
+            if value is not None and is_agent != (name == "version"):
+                what = "a child run is not attempted again" if is_agent else "only agents have versions"
+                raise BadOption(f"{self!r}.using({name}=…): {what}")
 
     def _drive(self) -> Generator[Any, Any, R_co]:
         scope = current_scope(f"{self!r} was awaited")

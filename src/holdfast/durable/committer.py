@@ -64,11 +64,12 @@ class Committer:
                 self._task = asyncio.get_running_loop().create_task(self._run(), name="holdfast-committer")
         return verdict
 
-    async def close(self) -> None:
-        """Commit what is queued, then refuse more."""
+    async def close(self, *, timeout: float) -> None:
+        """Refuse more; commit what is queued, or drop it if the store takes nothing for ``timeout`` seconds."""
         self._closed = True
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=timeout)
+        self.abort()
 
     def abort(self) -> None:
         """Refuse everything at once: the lease is lost."""

@@ -27,7 +27,7 @@ from holdfast.durable.requests import Requests
 from holdfast.durable.scope import Scope
 from holdfast.durable.slots import Due, Slots
 from holdfast.durable.timers import Timers
-from holdfast.errors import CallRefused, HoldfastError
+from holdfast.errors import BadOption, CallRefused
 from holdfast.records.journal import Entry, History, Item, ItemIndex, Kind
 from holdfast.records.run import Progress
 
@@ -227,9 +227,7 @@ class Core:
     def continue_as(self, scope: Scope, call: Call[Any]) -> BodyFuture:
         """End this journal and begin a fresh one with the call."""
         if scope is not self.root:
-            raise HoldfastError(
-                f"run {self.run_id}: continue_as inside a branch of a map: only the body itself can go on"
-            )
+            raise BadOption(f"run {self.run_id}: continue_as inside a branch of a map: only the body itself can go on")
         self.check_cancelling("continue_as")
         call.packed_arguments()  # what cannot be stored is said here, not after the body has gone
         call.spend("continued as")

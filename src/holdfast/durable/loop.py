@@ -18,7 +18,7 @@ from contextvars import Context
 from typing import Any, NoReturn, Protocol
 
 from holdfast.clock import SECOND
-from holdfast.errors import EffectInBody
+from holdfast.errors import EffectInBody, UsageError
 
 logger = logging.getLogger("holdfast.body")
 
@@ -201,6 +201,12 @@ class BodyLoop(asyncio.AbstractEventLoop):
     # -- what asyncio needs
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        running = events._get_running_loop()
+        if running is not self and isinstance(running, BodyLoop):
+            raise UsageError(
+                f"{self.name}: a branch of a map touched a future, lock, event or queue of the body or of another branch. "
+                f"A branch that has finished does not run again on replay, so it speaks by its return value only"
+            )
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle

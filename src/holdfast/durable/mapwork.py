@@ -106,6 +106,7 @@ class MapWork:
             return
         for unit in running:
             if unit.branch is not None and unit.branch.main is not None:
+                unit.branch.move_clock(self._scope.loop.now)  # else a timer of its clean-up would count from the past
                 unit.branch.main.cancel()
                 self._core.touch(unit.branch)
             elif not self._core.withdraw(unit.key):

@@ -93,7 +93,7 @@ class Worker:
         self._watch.close()
         await self._let_effects_end(grace)
         self._retire_all()
-        await self._committer.close()
+        await self._committer.close(timeout=max(grace, 1.0))
         await self._leave()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

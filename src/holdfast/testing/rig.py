@@ -15,14 +15,13 @@ from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Tool
 from holdfast.durable.client import StoredRun
 from holdfast.durable.points import POINTS, on_reach
-from holdfast.durable.replay import divergence
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, HoldfastError
-from holdfast.records.run import ENDED, Run, Status
-from holdfast.records.worker import Hosted
+from holdfast.records.run import Status
 from holdfast.runtime import Runtime, open_store
 from holdfast.settings import Settings
-from holdfast.store.base import RunFilter, Store
+from holdfast.store.base import Store
+from holdfast.testing.again import divergence_under_another_seed, divergences
 from holdfast.testing.standins import Standins
 
 if TYPE_CHECKING:
@@ -156,17 +155,19 @@ class Rig(Runtime):
         """
         return cast("list[Call[R]]", self._standins.calls(tool))
 
-    async def check_replay(self) -> None:
+    async def check_replay(self, *, hash_seed: bool = False) -> None:
         """Replay every run that has ended, without executing anything.
+
+        Args:
+            hash_seed: also in another process under another hash seed; the app must be a global of a module.
 
         Raises:
             Diverged: one does not do again what is recorded.
         """
-        before = None
-        while page := await self.find(RunFilter(statuses=tuple(ENDED), before=before)):
-            for run in page:
-                await self._check(run)
-            before = page[-1].id
+        async for found in divergences(self.app, self.store):
+            raise Diverged(f"run {found.run_id}, replayed: {found.what}")
+        if hash_seed and (said := await divergence_under_another_seed(self.app, self.store.url)):
+            raise Diverged(f"replayed under another hash seed: {said}")
 
     async def close(self) -> None:
         """Stop the worker and close the store."""
@@ -209,15 +210,6 @@ class Rig(Runtime):
         finally:
             watch.close()
 
-    async def _check(self, run: Run) -> None:
-        agent = self.app.catalog.agents.get(Hosted(agent=run.agent, version=run.version))
-        if agent is None or run.started_at is None:
-            return
-        history = await self.store.load(run.rid)
-        found = divergence(agent, run, history, lambda map_hash, ords: self.store.item_values(run.rid, map_hash, ords))
-        if found is not None:
-            raise Diverged(f"run {run.id} of {run.agent}, replayed: {found.what}")
-
     def _new_worker(self) -> Worker:
         return Worker(
             self.store,
@@ -251,7 +243,7 @@ class Rig(Runtime):
 @asynccontextmanager
 async def open_rig(
     app: App[Any], *, settings: Settings | None = None, check_replay: bool = True, always_suspend: bool | None = None,
-    store: str | None = None, clock: VirtualClock | None = None,
+    hash_seed: bool = False, store: str | None = None, clock: VirtualClock | None = None,
 ) -> AsyncIterator[Rig]:  # fmt: skip
     """See ``App.test``.
 
@@ -259,6 +251,7 @@ async def open_rig(
         app: the app under test.
         settings: how its worker behaves.
         check_replay: at the end, replay every run that has ended; raise :class:`Diverged` where one differs.
+        hash_seed: replay them also in another process under another hash seed; the app must be a module's global.
         always_suspend: evict runs at every wait; default: as ``$HOLDFAST_ALWAYS_SUSPEND`` says.
         store: a URL, for runs that one app begins and another goes on with; by default a temporary store.
         clock: of the rig that had the store before, so that its runs do not see time go back.
@@ -276,7 +269,7 @@ async def open_rig(
                 await rig.worker.start()
                 yield rig
                 if check_replay:
-                    await rig.check_replay()
+                    await rig.check_replay(hash_seed=hash_seed)
             finally:
                 on_reach(None)
                 await rig.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -40,13 +41,16 @@ class Account:
 
     results: dict[str, tuple[str, Any]]  # by run: how it ended, and with what
     delivered: dict[tuple[str, int], list[tuple[Any, ...]]]  # by run and generation: what its body observed, in order
-    asked: dict[tuple[str, int], list[tuple[int, str]]]  # by run and generation: intents, attempts and marks, sorted
+    asked: dict[tuple[str, int], list[tuple[Any, ...]]]
+    """By run and generation, sorted: intents, attempts and marks; and the items of children, of which a parent that is
+    not told of each learns when it is awake for another reason."""
 
 
 @asynccontextmanager
 async def fresh_store(places: Places) -> AsyncIterator[Store]:
     """An empty store; whoever has it closes it."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-cut-") as folder:
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # nobody pulls the plug here: no need to wait for a disk
+    with tempfile.TemporaryDirectory(prefix="holdfast-cut-", dir=memory) as folder:
         yield await places(Path(folder)).open()
 
 
@@ -197,18 +201,19 @@ async def account_of(world: World) -> Account:
         told = codec.unpack(run.result or b"") if run.status is Status.SUCCEEDED else _failure(run.error or b"")
         results[run.id] = (str(run.status), told)
     delivered: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
-    asked: dict[tuple[str, int], list[tuple[int, str]]] = {}
+    asked: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     for op in world.recorder.log:
         if isinstance(op, Commit):
             place = (op.run_id, op.generation)
             numbered: list[Entry | Item] = sorted((*op.delta.entries, *op.delta.items), key=lambda one: one.seq)
-            delivered.setdefault(place, []).extend(
-                _observed(one) for one in numbered if isinstance(one, Item) or one.kind in DELIVERED
-            )
-            asked.setdefault(place, []).extend(
-                (one.kind, one.key) for one in numbered if isinstance(one, Entry) and one.kind not in DELIVERED
-            )
-    return Account(results, delivered, {place: sorted(all_) for place, all_ in asked.items()})
+            for one in numbered:
+                if isinstance(one, Entry) and one.kind not in DELIVERED:
+                    asked.setdefault(place, []).append((one.kind, one.key))
+                elif isinstance(one, Item) and one.value is None:
+                    asked.setdefault(place, []).append((one.map, one.ord))
+                else:
+                    delivered.setdefault(place, []).append(_observed(one))
+    return Account(results, delivered, {place: sorted(all_, key=repr) for place, all_ in asked.items()})
 
 
 def _observed(one: Entry | Item) -> tuple[Any, ...]:
@@ -225,9 +230,10 @@ def _failure(packed: bytes) -> tuple[str, str]:
 
 
 def still_to_begin(first: Story, cut: Cut) -> tuple[Counter[str], set[str]]:
-    """How often each effect must be begun after a cut, by idempotency key; and those of which the cut does not tell,
-    because the delta that it divides cut them off.
+    """How often each effect must be begun after a cut, by idempotency key; and those of which the cut does not tell:
+    cut off by the delta that it divides, or by the end of a grace period, or in a thread, which nothing cuts off.
     """
+    whole = Tally(first.log)
     log = list(before(first.log, cut))
     tally = Tally(log)
     divided = log[-1].run_id if cut.numbers and isinstance(log[-1], Commit) else None
@@ -237,9 +243,12 @@ def still_to_begin(first: Story, cut: Cut) -> tuple[Counter[str], set[str]]:
         run_id = first.runs[effect.name[0]]
         if effect.name in tally.outcomes or effect.number <= tally.attempts[effect.name]:
             continue
-        if effect.cut_off is None or effect.cut_off > tally.deltas[run_id]:
+        ended = first.account.results[run_id][0]
+        if effect.cut_off is None and effect.name not in whole.outcomes and effect.number > whole.attempts[effect.name]:
+            unsure.add(effect.key)
+        elif effect.cut_off is None or effect.cut_off > tally.deltas[run_id]:
             expected[effect.key] += 1
-        elif effect.cut_off == tally.deltas[run_id] and run_id == divided:
+        elif effect.cut_off == tally.deltas[run_id] and (run_id == divided or ended == "cancelled"):
             unsure.add(effect.key)
     return expected, unsure
 

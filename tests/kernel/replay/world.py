@@ -50,6 +50,7 @@ class Case:
     call: Callable[[], Call[Any]]
     acts: tuple[Act, ...] = ()
     grace: float = 30.0
+    others: tuple[str, ...] = ("napping", "sinking")  # agents that it may call
 
 
 # -- the log
@@ -237,7 +238,8 @@ class Stage:
             self.repeated.append(told)
         if seconds:
             end = self.ends.setdefault((told, effect.number), self.clock.now() + round(seconds * SECOND))
-            await self._until(end, effect)
+            if end > self.clock.now():
+                await self._until(end, effect)
         return effect.number
 
     async def _until(self, end: int, effect: Begun) -> None:
@@ -281,7 +283,10 @@ class World:
 
     async def open(self) -> None:
         """Let a worker begin."""
-        self.worker = Worker(self.recorder, self.app.catalog, None, clock=self.clock, settings=self.settings)  # type: ignore[arg-type]  # as above
+        only = frozenset({self.case.call().target.name, *self.case.others})  # looking for work costs by agent
+        self.worker = Worker(
+            self.recorder, self.app.catalog, None, clock=self.clock, settings=self.settings, only=only  # type: ignore[arg-type]  # as above
+        )
         await self.worker.start()
         self.recorder.on_change = self.worker.poke  # at once, so that it is never taken for idle in between
 
