@@ -147,7 +147,13 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             >>> async def body(ctx):
             ...     return await ctx.step(fetch, "https://…").using(timeout="30s", retries=3)
         """
-        changes = {"retries": retries, "backoff": backoff, "retry_on": retry_on, "effect": effect, "version": version}
+        changes: dict[str, Any] = {
+            "retries": retries,
+            "backoff": backoff,
+            "retry_on": retry_on,
+            "effect": effect,
+            "version": version,
+        }
         self._refuse_misplaced(changes)
         options = self.options.changed(key=key, timeout=timeout, raises=raises, returns=returns, **changes)
         self.spend("moved by .using()")
@@ -211,8 +217,8 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         packed = codec.pack_arguments(self.target.fn, self.args, self.kwargs, skip=self.target.injected)
         if len(packed) > codec.MAX_VALUE:  # said here, to whoever makes the call, not when it is written
             raise TooLarge(
-                f"the arguments of {self.target.name} have {len(packed):,} bytes, above {codec.MAX_VALUE:,}: put the bytes "
-                f"elsewhere and pass a reference"
+                f"the arguments of {self.target.name} have {len(packed):,} bytes, above {codec.MAX_VALUE:,}: "
+                f"put the bytes elsewhere and pass a reference"
             )
         return packed
 
@@ -249,7 +255,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             self.key = scope.next_key(name) if own is None else scope.named_key(name, own, "")
         return self.key
 
-    def _refuse_misplaced(self, changes: dict[str, object]) -> None:
+    def _refuse_misplaced(self, changes: dict[str, Any]) -> None:
         is_agent = self.target.op is Op.CHILD
         for name, value in changes.items():
             if value is not None and is_agent != (name == "version"):

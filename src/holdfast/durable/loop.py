@@ -74,7 +74,7 @@ class BodyTimer(asyncio.TimerHandle):
         self.number = 0
 
     def fire(self) -> None:
-        """Make the callback the loop's next: it must run inside the loop, where it may create tasks and ask for the time."""
+        """Make the callback the loop's next: it must run inside the loop, where it may create tasks."""
         self._loop.make_ready(self)  # type: ignore[attr-defined]  # a BodyTimer's loop is a BodyLoop
 
 
@@ -204,8 +204,8 @@ class BodyLoop(asyncio.AbstractEventLoop):
         running = events._get_running_loop()
         if running is not self and isinstance(running, BodyLoop):
             raise UsageError(
-                f"{self.name}: a branch of a map touched a future, lock, event or queue of the body or of another branch. "
-                f"A branch that has finished does not run again on replay, so it speaks by its return value only"
+                f"{self.name}: a branch of a map touched a future, lock, event or queue of the body or of another "
+                f"branch. A branch that has finished does not run again on replay, so it speaks by its return value only"
             )
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)

@@ -1,6 +1,6 @@
 """Replaying runs in a process of its own, under another hash seed: the order of a set must not decide anything.
 
-Run as ``python -m holdfast.testing.again MODULE:APP STORE``; prints what diverges, one run a line.
+The other process calls :func:`main` with ``MODULE:APP STORE``; it prints what diverges, one run a line.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def place_of(app: App[Any]) -> str:
 async def divergence_under_another_seed(app: App[Any], store_url: str) -> str:
     """Replay every run of a store in another process with another hash seed; what it printed, empty if all is well."""
     environment = os.environ | {"PYTHONHASHSEED": _OTHER_SEED, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "holdfast.testing.again", place_of(app), store_url]
+    command = [sys.executable, "-c", "from holdfast.testing.again import main; main()", place_of(app), store_url]
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
     printed, _ = await process.communicate()
     text = printed.decode().strip()
@@ -71,5 +71,6 @@ async def _print_all(place: str, store_url: str) -> None:
         await store.close()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Replay the runs that the command line names."""
     asyncio.run(_print_all(*sys.argv[1:]))

@@ -112,8 +112,8 @@ class Rig(Runtime):
     async def quiet(self) -> None:
         """Wait until only time or the outside can move anything."""
         commits = -1
-        # What this test, or a step of another run, has just written reaches the worker by a notification that may take a
-        # moment: so the worker has to look at the store once more than it had to commit.
+        # What this test, or a step of another run, has just written reaches the worker by a notification that may take
+        # a moment: so the worker has to look at the store once more than it had to commit.
         while commits != self.worker.commits:
             commits = self.worker.commits
             self.worker.poke()
