@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ import rich.progress
 from holdfast.records.run import Run
 
 _REFRESH = 0.2  # seconds
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
 class Followed(Protocol):
@@ -55,15 +57,25 @@ class Console:
                         task,
                         completed=record.progress.done,
                         total=record.progress.total,
-                        description=record.progress.message,
+                        description=on_line(record.progress.message),
                     )
                 await asyncio.sleep(_REFRESH)
+
+
+def harmless(text: object) -> str:
+    """Text of others without the control characters by which it could steer a terminal."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
+def on_line(text: object) -> str:
+    """The same on one line."""
+    return " ".join(harmless(text).split())
 
 
 def progress_bar(console: rich.console.Console) -> rich.progress.Progress:
     """A bar with a description, counts and time."""
     return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
+        rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.MofNCompleteColumn(),
         rich.progress.TimeElapsedColumn(),

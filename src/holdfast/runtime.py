@@ -245,10 +245,10 @@ class App(Generic[D]):
         """Wire a worker and a client to an open store, which is closed at the end."""
         clock = clock or SystemClock()
         only = None if agents is None else frozenset(agents)
-        for name in only or ():
-            self.catalog.agent(name)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(store.close)
+            for name in only or ():
+                self.catalog.agent(name)  # raises UnknownAgent
             deps = await stack.enter_async_context(self.lifespan())
             worker = Worker(
                 store,

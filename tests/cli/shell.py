@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import holdfast
+from holdfast.cli import main
 
 COMMAND = (sys.executable, "-m", "holdfast")
 SOURCES = Path(holdfast.__file__).parents[1]
@@ -65,6 +68,18 @@ class Shell:
             capture_output=True, text=True, timeout=WITHIN,
         )  # fmt: skip
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def inside(self, *arguments: str) -> Said:
+        """The same command in this process: a fifth of the time, for what does not depend on being a process."""
+        out, err, path = io.StringIO(), io.StringIO(), [*sys.path]
+        try:
+            with contextlib.chdir(self.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main(arguments)
+        except SystemExit as ended:
+            return Said(code=int(ended.code or 0), out=out.getvalue(), err=err.getvalue())
+        finally:
+            sys.path[:] = path
+            sys.modules.pop("shop", None)
 
     def begin(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """A command that goes on; ended with the test at the latest."""

@@ -22,12 +22,12 @@ def test_runs_are_listed_newest_first_without_children(past: Past) -> None:
 
 
 def test_lists_are_filtered_and_children_shown_on_demand(past: Past) -> None:
-    listed = past.shell("runs", "list", "--all", "--agent", "price", "--json").json["runs"]
+    listed = past.shell.inside("runs", "list", "--all", "--agent", "price", "--json").json["runs"]
     assert [(run["agent"], run["parent"], run["status"]) for run in listed] == [("price", past.succeeded, "succeeded")]
     assert listed[0]["progress"]["done"] == 1
-    by_status = past.shell("runs", "list", "--status", "failed,blocked", "--json").json["runs"]
+    by_status = past.shell.inside("runs", "list", "--status", "failed,blocked", "--json").json["runs"]
     assert {run["id"] for run in by_status} == {past.failed, past.blocked}
-    assert len(past.shell("runs", "list", "--limit", "2", "--json").json["runs"]) == 2
+    assert len(past.shell.inside("runs", "list", "--limit", "2", "--json").json["runs"]) == 2
 
 
 def test_a_run_is_shown_with_builds_children_and_result(past: Past) -> None:
@@ -37,32 +37,32 @@ def test_a_run_is_shown_with_builds_children_and_result(past: Past) -> None:
     )  # fmt: skip
     assert all(one["build"] and one["worker"] for one in shown["activations"])
     assert [child["agent"] for child in shown["children"]] == ["price"]
-    text = past.shell("runs", "show", past.succeeded).out
+    text = past.shell.inside("runs", "show", past.succeeded).out
     assert shown["activations"][0]["build"] in text
     assert shown["children"][0]["id"] in text
     assert "version 1" in text
 
 
 def test_a_failed_run_is_shown_with_its_traceback(past: Past) -> None:
-    said = past.shell("runs", "show", past.failed)
+    said = past.shell.inside("runs", "show", past.failed)
     assert said.code == 0
     assert "ValueError: no stock" in said.out
     assert "Traceback (most recent call last)" in said.out
     assert "in fail\n" in said.out
-    error = past.shell("runs", "show", past.failed, "--json").json["error"]
+    error = past.shell.inside("runs", "show", past.failed, "--json").json["error"]
     assert (error["type"], error["message"]) == ("ValueError", "no stock \x1b[31mred")
 
 
 def test_a_blocked_run_says_why(past: Past) -> None:
-    shown = past.shell("runs", "show", past.blocked)
+    shown = past.shell.inside("runs", "show", past.blocked)
     assert "blocked" in shown.out
     assert "pay#1" in shown.out
 
 
 def test_a_waiting_run_says_that_nobody_hosts_its_version(past: Past) -> None:
-    text = past.shell("runs", "show", past.waiting).out
+    text = past.shell.inside("runs", "show", past.waiting).out
     assert "waiting (no live worker hosts agent ask version 1: start one that does)" in text
-    assert "no live worker" in past.shell("runs", "show", past.waiting, "--json").json["why"]
+    assert "no live worker" in past.shell.inside("runs", "show", past.waiting, "--json").json["why"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_watching_ends_with_the_run_and_its_code(past: Past, which: str, code: i
 
 
 def test_watching_in_json_ends_with_the_result(past: Past) -> None:
-    (line,) = past.shell("runs", "watch", past.succeeded, "--json").lines
+    (line,) = past.shell.inside("runs", "watch", past.succeeded, "--json").lines
     assert (line["run"], line["status"], line["result"], line["error"]) == (past.succeeded, "succeeded", 2, None)
 
 
@@ -95,13 +95,13 @@ def test_an_export_round_trips_as_json_lines(past: Past, tmp_path: Path) -> None
     assert all(one["at"].endswith("Z") for one in rest)
 
     out = tmp_path / "journal.jsonl"
-    said = past.shell("runs", "export", past.succeeded, "--out", str(out), "--json")
+    said = past.shell.inside("runs", "export", past.succeeded, "--out", str(out), "--json")
     assert said.json == {"run": past.succeeded, "out": str(out), "lines": len(printed.lines)}
     assert [json.loads(line) for line in out.read_text().splitlines()] == printed.lines
 
 
 def test_an_export_holds_failures_as_records(past: Past) -> None:
-    (header,) = past.shell("runs", "export", past.failed).lines
+    (header,) = past.shell.inside("runs", "export", past.failed).lines
     assert header["run"]["error"]["type"] == "ValueError"
 
 
@@ -113,5 +113,5 @@ def test_plain_output_has_no_escape_codes_whatever_runs_say(past: Past) -> None:
 
 
 def test_no_workers_make_an_empty_list(past: Past) -> None:
-    assert past.shell("workers", "list", "--json").json == {"workers": []}
+    assert past.shell.inside("workers", "list", "--json").json == {"workers": []}
     assert past.shell("workers", "list").out.split() == ["WORKER", "HOST", "PID", "STARTED", "HOSTS"]

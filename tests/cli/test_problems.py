@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import signal
 from pathlib import Path
 
 import pytest
 
-from holdfast.cli import main
 from tests.cli.conftest import Past
-from tests.cli.shell import Shell
+from tests.cli.shell import WITHIN, Shell, end
 
 USAGE, NOT_FOUND, STORE, CONFLICT = 2, 3, 4, 5
 
@@ -54,28 +52,13 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return shell
 
 
-@pytest.fixture
-def here(bad: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The test itself is in that folder, and imports from it."""
-    monkeypatch.chdir(bad.folder)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield
-    for name in ("shop", "broken"):
-        sys.modules.pop(name, None)
-
-
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("arguments", "code", "words"), WRONG)
-def test_a_mistake_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: int, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capsys.readouterr()
-    assert (ended.value.code, out) == (code, "")
-    assert err.startswith("error: ")
-    assert words in err
-    assert len(err.splitlines()) == 1
+def test_a_mistake_is_one_line_and_a_code(bad: Shell, arguments: tuple[str, ...], code: int, words: str) -> None:
+    said = bad.inside(*arguments)
+    assert (said.code, said.out) == (code, "")
+    assert said.err.startswith("error: ")
+    assert words in said.err
+    assert len(said.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), OF_PROCESSES)
@@ -87,7 +70,7 @@ def test_so_it_is_for_the_process(bad: Shell, arguments: tuple[str, ...], code: 
 
 
 def test_who_only_looks_leaves_no_store_behind(bad: Shell) -> None:
-    bad("runs", "list", "--store", "nowhere.db")
+    bad.inside("runs", "list", "--store", "nowhere.db")
     assert not (bad.folder / "nowhere.db").exists()
     assert not (bad.folder / "nowhere.db-sidecar").exists()
 
@@ -108,28 +91,50 @@ def test_who_only_looks_leaves_no_store_behind(bad: Shell) -> None:
 def test_problems_are_json_where_it_was_asked_for(
     past: Past, arguments: tuple[str, ...], code: int, error: str
 ) -> None:
-    said = past.shell(*arguments, "--json")
+    said = past.shell.inside(*arguments, "--json")
     assert (said.code, said.out) == (code, "")
     assert (said.problem["error"], said.problem["code"]) == (error, code)
     assert said.problem["message"]
 
 
+def test_so_they_are_from_the_process(past: Past) -> None:
+    said = past.shell("runs", "show", "nobody", "--json")
+    assert (said.code, said.out, said.problem["error"]) == (NOT_FOUND, "", "UnknownRun")
+
+
+def test_a_reader_that_has_read_enough_is_no_fault(past: Past) -> None:
+    exporting = past.shell.begin("runs", "export", past.succeeded)
+    assert exporting.stdout is not None and exporting.stderr is not None
+    exporting.stdout.close()
+    assert exporting.stderr.read() == ""
+    assert exporting.wait(WITHIN) == 141
+
+
+def test_an_interrupted_watcher_says_so_and_the_run_goes_on(past: Past) -> None:
+    watching = past.shell.begin("runs", "watch", past.waiting)
+    assert watching.stdout is not None
+    assert watching.stdout.readline().startswith("waiting")
+    watching.send_signal(signal.SIGINT)
+    assert end(watching).code == 130
+    assert past.shell("runs", "show", past.waiting, "--json").json["status"] == "waiting"
+
+
 def test_what_has_ended_is_a_conflict(past: Past) -> None:
     assert past.shell("runs", "cancel", past.succeeded).code == CONFLICT
-    assert past.shell("runs", "resume", past.waiting).code == CONFLICT
+    assert past.shell.inside("runs", "resume", past.waiting).code == CONFLICT
 
 
 def test_a_store_is_found_by_variable_option_and_app(past: Past, tmp_path: Path) -> None:
     elsewhere = Shell(tmp_path)
     url = f"sqlite:///{past.shell.folder}/.holdfast/shop.db"
-    assert past.waiting in elsewhere("runs", "list", "--store", url).out
+    assert past.waiting in elsewhere.inside("runs", "list", "--store", url).out
     assert past.waiting in elsewhere("runs", "list", HOLDFAST_STORE=url).out
-    assert past.waiting in past.shell("runs", "list", "--app", "shop:app").out
-    assert "there is no store in" in elsewhere("runs", "list").err
+    assert past.waiting in past.shell.inside("runs", "list", "--app", "shop:app").out
+    assert "there is no store in" in elsewhere.inside("runs", "list").err
     (tmp_path / ".holdfast").mkdir()
     for name in ("a.db", "b.db"):
         (tmp_path / ".holdfast" / name).touch()
-    said = elsewhere("runs", "list")
+    said = elsewhere.inside("runs", "list")
     assert said.code == STORE
     assert "2 stores in .holdfast: a.db, b.db" in said.err
 
@@ -138,4 +143,4 @@ def test_the_command_explains_itself(bad: Shell) -> None:
     said = bad("--help")
     assert said.code == 0
     assert "Exit codes: 0 done" in said.out
-    assert bad().out == said.out
+    assert bad.inside().out == said.out

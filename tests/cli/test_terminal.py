@@ -60,3 +60,11 @@ def test_watching_draws_a_bar_and_says_the_end(past: Past) -> None:
     code, text = at_terminal(past, "runs", "watch", past.failed)
     assert code == 1
     assert "failed: ValueError: no stock" in text
+
+
+def test_the_bar_shows_messages_as_they_are(past: Past) -> None:
+    child = past.shell.inside("runs", "list", "--all", "--agent", "price", "--json").json["runs"][0]["id"]
+    code, text = at_terminal(past, "runs", "watch", child)
+    assert code == 0
+    assert r"pricing [red]it[/red]\x1b[31m" in text
+    assert "1/3" in text

@@ -20,13 +20,13 @@ def test_a_stopped_worker_finishes_its_step_and_hands_the_run_back(shell: Shell,
     first.send_signal(number)
     go.touch()
     assert end(first).code == 0
-    handed_back = shell("runs", "show", run, "--json").json
+    handed_back = shell.inside("runs", "show", run, "--json").json
     assert handed_back["status"] == "queued"
     assert "no live worker hosts agent hold version 1" in handed_back["why"]
     shell.worker()
     assert shell("runs", "watch", run).code == 0
     assert shell.ledger == ["first", "began", "ended", "last"], "nothing was repeated"
-    hosts = [one["worker"] for one in shell("runs", "show", run, "--json").json["activations"]]
+    hosts = [one["worker"] for one in shell.inside("runs", "show", run, "--json").json["activations"]]
     assert len(set(hosts)) == 2
 
 
@@ -35,7 +35,7 @@ def test_signals_that_come_twice_still_stop_it_in_an_orderly_way(shell: Shell) -
     worker.send_signal(signal.SIGTERM)
     worker.send_signal(signal.SIGINT)
     assert end(worker).code == 0
-    assert shell("workers", "list", "--json").json == {"workers": []}
+    assert shell.inside("workers", "list", "--json").json == {"workers": []}
 
 
 @pytest.mark.soak
@@ -56,7 +56,7 @@ def test_it_hosts_the_agents_that_it_is_told_to(shell: Shell) -> None:
     assert (said["event"], [hosted["agent"] for hosted in said["hosts"]]) == ("ready", ["price", "ask"])
     assert said["store"].endswith(".holdfast/shop.db")
     run = shell.start("fail", '"x"')
-    assert "no live worker hosts agent fail" in shell("runs", "show", run).out
+    assert "no live worker hosts agent fail" in shell.inside("runs", "show", run).out
 
 
 def test_a_blocked_run_is_resumed_after_its_code_was_mended(shell: Shell) -> None:
@@ -66,12 +66,12 @@ def test_a_blocked_run_is_resumed_after_its_code_was_mended(shell: Shell) -> Non
     worker.terminate()
     end(worker)
     broken = shell.worker(SHOP_BROKEN="1")
-    assert shell("promise", "resolve", f"{run}/go", "true").code == 0
+    assert shell.inside("promise", "resolve", f"{run}/go", "true").code == 0
     assert shell("runs", "watch", run).code == 1
     broken.terminate()
     end(broken)
     assert shell("runs", "resume", run, "--json").json == {"run": run, "status": "queued"}
-    assert shell("runs", "resume", run).code == 5
+    assert shell.inside("runs", "resume", run).code == 5
     shell.worker()
     assert shell("runs", "watch", run).out.splitlines()[-1] == 'succeeded: "settled True"'
     assert shell.ledger == ["paid o-1"]

@@ -13,7 +13,7 @@ def test_a_run_is_started_waited_for_and_its_result_printed(busy: Shell) -> None
     assert said.code == 0, said.err
     first, *_, last = said.out.splitlines()
     assert last == 'succeeded: {"o-1": 5.0}'
-    assert busy("runs", "show", first, "--json").json["result"] == {"o-1": 5.0}
+    assert busy.inside("runs", "show", first, "--json").json["result"] == {"o-1": 5.0}
 
 
 def test_waiting_in_json_writes_a_line_per_change(busy: Shell) -> None:
@@ -27,8 +27,8 @@ def test_arguments_come_by_name_from_a_file_or_standard_input(busy: Shell) -> No
     given = {"order": {"id": "o-2"}, "rate": 3}
     (busy.folder / "input.json").write_text(json.dumps(given))
     whole = [
-        busy("start", "shop:app", "price", "--input", json.dumps(given), "--key", "same"),
-        busy("start", "shop:app", "price", "--input", "@input.json", "--key", "same"),
+        busy.inside("start", "shop:app", "price", "--input", json.dumps(given), "--key", "same"),
+        busy.inside("start", "shop:app", "price", "--input", "@input.json", "--key", "same"),
         busy("start", "shop:app", "price", "--input", "-", "--key", "same", stdin=json.dumps(given)),
         busy(
             "start", "shop:app", "price", "--input", json.dumps([*given.values()]), "--key", "same", "--priority", "5"
@@ -36,13 +36,13 @@ def test_arguments_come_by_name_from_a_file_or_standard_input(busy: Shell) -> No
     ]
     assert [said.code for said in whole] == [0, 0, 0, 0]
     assert len({said.out for said in whole}) == 1, "one key, one input, one run"
-    assert busy("start", "shop:app", "price", '{"id": "o-3"}', "--key", "same").code == 5
+    assert busy.inside("start", "shop:app", "price", '{"id": "o-3"}', "--key", "same").code == 5
 
 
 def test_a_promise_is_resolved_once(busy: Shell) -> None:
     run = busy.start("ask")
-    until(lambda: busy("runs", "show", run, "--json").json["entries"])
-    assert busy("promise", "resolve", f"{run}/answer", '"yes"').code == 2, "its type is checked"
+    until(lambda: busy.inside("runs", "show", run, "--json").json["entries"])
+    assert busy.inside("promise", "resolve", f"{run}/answer", '"yes"').code == 2, "its type is checked"
     assert busy("promise", "resolve", f"{run}/answer", "true").code == 0
     watched = busy("runs", "watch", run)
     assert (watched.code, watched.out.splitlines()[-1]) == (0, 'succeeded: "answered True"')
@@ -64,8 +64,8 @@ def test_a_run_is_cancelled_once(busy: Shell) -> None:
     watched = busy("runs", "watch", run)
     assert watched.code == 1
     assert watched.out.splitlines()[-1].startswith("cancelled: ")
-    assert "no longer needed" in busy("runs", "show", run).out
-    assert busy("runs", "cancel", run).code == 5, "it has ended"
+    assert "no longer needed" in busy.inside("runs", "show", run).out
+    assert busy.inside("runs", "cancel", run).code == 5, "it has ended"
 
 
 def test_a_live_run_is_watched_line_by_line(busy: Shell, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_live_run_is_watched_line_by_line(busy: Shell, tmp_path: Path) -> None
 
 
 def test_live_workers_are_listed(busy: Shell) -> None:
-    (worker,) = busy("workers", "list", "--json").json["workers"]
+    (worker,) = busy.inside("workers", "list", "--json").json["workers"]
     assert {"agent": "ask", "version": "1"} in worker["hosts"]
     row = busy("workers", "list").out.splitlines()[1].split()
     assert row[0] == worker["id"]

@@ -21,8 +21,10 @@ async def test_two_hundred_generations_keep_the_id_and_a_short_journal(app: App,
         return ctx.run_id, seen
 
     async with app.test() as t:
+        begun = t.clock.now()
         run = await t.start(watch(0))
         assert await run.result() == (run.id, 200)
+        assert t.clock.now() - begun >= 200 * 3600 * 1e6, "each generation's clock begins with it"
         info = await run.info()
         assert info.generation == 199 and len(await journal(t, run)) <= 3
         assert len(await t.find()) == 1

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     TRY_AGAIN = 6
     FAULT = 70
     INTERRUPTED = 130
+    READER_GONE = 141
 
 
 MEANING = {
@@ -31,6 +32,7 @@ MEANING = {
     Exit.TRY_AGAIN: "the store is busy or full: the same command may succeed later",
     Exit.FAULT: "a fault of Holdfast, or of the app's own lifespan: a traceback was written",
     Exit.INTERRUPTED: "interrupted; runs go on without their watcher",
+    Exit.READER_GONE: "whoever read the output closed it (`… | head`)",
 }
 
 _OF_ERROR: tuple[tuple[type[errors.HoldfastError], Exit], ...] = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -58,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not cost the answer
-    code = _code_of(given)
-    _flush()
-    sys.exit(int(code))
+    sys.exit(int(_code_of(given)))
 
 
 def _code_of(given: list[str]) -> int:
@@ -75,8 +72,6 @@ def _code_of(given: list[str]) -> int:
         return code_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         return Exit.INTERRUPTED
-    except BrokenPipeError:  # `… | head`: whoever read has read enough
-        return Exit.OK
     except Exception:
         traceback.print_exc()
         return Exit.FAULT
@@ -85,10 +80,3 @@ def _code_of(given: list[str]) -> int:
 def _advice(complaint: Any) -> str:
     context = getattr(complaint, "ctx", None)
     return f" See `{context.command_path} --help`." if context is not None else ""
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # nor may the interpreter complain when it flushes once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

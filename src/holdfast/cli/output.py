@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,8 +12,11 @@ import rich.box
 import rich.console
 import rich.table
 import rich.text
+import typer
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+from holdfast.cli.codes import Exit
+from holdfast.console import harmless, on_line
+
 _STATUS_STYLE = {
     "succeeded": "green",
     "failed": "red",
@@ -35,18 +38,16 @@ def document(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """A line of output."""
-    print(text, flush=True)
+    """A line of output.
 
-
-def harmless(text: object) -> str:
-    """Text of others without the control characters by which it could steer a terminal."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
-
-
-def on_line(text: object) -> str:
-    """The same on one line."""
-    return " ".join(harmless(text).split())
+    Raises:
+        typer.Exit: nobody reads it any more.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        raise typer.Exit(Exit.READER_GONE) from None
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str = "") -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 
 from holdfast.cli.codes import Exit
-from holdfast.cli.output import on_line
+from holdfast.console import on_line
 
 
 def tell(kind: str, message: str, code: Exit, *, as_json: bool) -> None:

@@ -12,9 +12,9 @@ import rich.console
 
 from holdfast.cli import options, views
 from holdfast.cli.codes import Exit
-from holdfast.cli.output import at_terminal, document, harmless, on_line, say
+from holdfast.cli.output import at_terminal, document, say
 from holdfast.cli.stores import client_of
-from holdfast.console import progress_bar
+from holdfast.console import harmless, on_line, progress_bar
 from holdfast.durable.client import Client
 from holdfast.records.run import Run, Status
 
@@ -111,7 +111,7 @@ def _event(run: Run, why: str) -> dict[str, Any]:
 def _bar_state(run: Run, why: str) -> dict[str, Any]:
     told = run.progress
     said = " ".join(filter(None, (str(run.status), told.message if told else "", f"({why})" if why else "")))
-    state: dict[str, Any] = {"description": rich.markup.escape(on_line(said))}
+    state: dict[str, Any] = {"description": on_line(said)}
     return state if told is None else state | {"completed": told.done, "total": told.total}
 
 

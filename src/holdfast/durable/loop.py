@@ -8,14 +8,16 @@ is a function of what it has been given, and of nothing else.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, NoReturn, Protocol
+from weakref import WeakSet
 
 from holdfast.clock import SECOND
 from holdfast.errors import EffectInBody, UsageError
@@ -25,7 +27,23 @@ logger = logging.getLogger("holdfast.body")
 _HASH_MASK = (1 << 61) - 1
 
 
-class BodyTask(asyncio.Task[Any]):
+class _OfItsLoop:
+    """What only code on its own loop may wait for: each branch of a map has a loop of its own.
+
+    asyncio would find out as well, but too late: it leaves the future marked as awaited, so that the body's own await
+    of it fails afterwards (and, the branch being recorded, does not when it is replayed); ``asyncio.wait`` would hang.
+    """
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        self.get_loop().check_running()  # type: ignore[attr-defined]  # mixed into futures
+        return super().__await__()  # type: ignore[misc, no-any-return]
+
+    def add_done_callback(self, fn: Callable[..., object], /, *, context: Context | None = None) -> None:
+        self.get_loop().check_running()  # type: ignore[attr-defined]
+        super().add_done_callback(fn, context=context)  # type: ignore[misc]
+
+
+class BodyTask(_OfItsLoop, asyncio.Task[Any]):
     """A task hashed by its number in the run, so that sets of tasks iterate alike in every process."""
 
     def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: BodyLoop, **options: Any) -> None:
@@ -38,7 +56,7 @@ class BodyTask(asyncio.Task[Any]):
     __eq__ = object.__eq__
 
 
-class BodyFuture(asyncio.Future[Any]):
+class BodyFuture(_OfItsLoop, asyncio.Future[Any]):
     """A future hashed like :class:`BodyTask`."""
 
     scope: Any  # of the loop: whose code awaits it
@@ -113,7 +131,8 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._salt = salt
         self._number = 0
         self._ready: deque[asyncio.Handle] = deque()
-        self._generators: set[AsyncGenerator[Any, Any]] = set()
+        self._generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()  # begun and not exhausted
+        self._strays: list[AsyncGenerator[Any, Any]] = []  # dropped where they cannot be closed
 
     # -- for its owner
 
@@ -135,11 +154,15 @@ class BodyLoop(asyncio.AbstractEventLoop):
         """Inside, this is the running loop: for code of the body that is called between two drains."""
         before = events._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
+        collecting = gc.isenabled()
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._finalize)
+        gc.disable()  # what the collector frees, and when, differs between processes: the body must not see it
         try:
             yield
         finally:
+            if collecting:
+                gc.enable()
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(before)
 
@@ -181,7 +204,7 @@ class BodyLoop(asyncio.AbstractEventLoop):
         return not stuck
 
     def _close_generators(self) -> None:
-        for generator in list(self._generators):
+        for generator in [*self._generators, *self._strays]:
             closing = generator.aclose()
             try:
                 closing.send(None)
@@ -190,26 +213,38 @@ class BodyLoop(asyncio.AbstractEventLoop):
             except BaseException:  # whatever a generator raises while it closes, its run has left memory
                 logger.debug("%s: an async generator raised while closing", self.name, exc_info=True)
         self._generators.clear()
+        self._strays.clear()
 
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
-        # Called by the interpreter when a half-consumed generator is dropped: by reference counting, so at the same
-        # point live and on replay.
+        # Called by the interpreter when a half-consumed generator is dropped. Inside a drain that is by reference
+        # counting, so at the same point live and on replay. Elsewhere it is the garbage collector, at any moment and in
+        # any thread: then the generator is kept, and closed when the run leaves memory.
         self._generators.discard(generator)
-        if not self.retired:
+        if self.retired or events._get_running_loop() is not self:
+            self._strays.append(generator)
+        else:
             self.create_task(generator.aclose())
 
     # -- what asyncio needs
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        self.check_running()
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def check_running(self) -> None:
+        """Refuse code that runs on another body's loop.
+
+        Raises:
+            UsageError: such code is running.
+        """
         running = events._get_running_loop()
         if running is not self and isinstance(running, BodyLoop):
             raise UsageError(
                 f"{self.name}: a branch of a map touched a future, lock, event or queue of the body or of another "
-                f"branch. A branch that has finished does not run again on replay, so it speaks by its return value only"
+                f"branch. One that has finished does not run again on replay: it speaks by its return value only"
             )
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None

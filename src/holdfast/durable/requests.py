@@ -44,9 +44,9 @@ class Requests:
 
     def cancel_child(self, scope: Scope, key: str) -> None:
         """Ask to cancel a child, once."""
-        core = self._core
-        if not core.withdraw(key) and f"~cancel:{key}" not in core.recorded.intents:
-            core.ask(f"~cancel:{key}", asks.CancelChild(key=key, branch=scope.branch))
+        # Not withdrawn, though it may not have begun: whoever awaits its result has to be told that it was cancelled.
+        if f"~cancel:{key}" not in self._core.recorded.intents:
+            self._core.ask(f"~cancel:{key}", asks.CancelChild(key=key, branch=scope.branch))
 
     def _open(self, scope: Scope, call: Call[Any], *, shared: bool, detached: bool = False) -> asks.Effect | asks.Child:
         core = self._core
@@ -69,9 +69,11 @@ class Requests:
         core.slots.drop(ask.key)
         if core.retired:
             return
+        if core.withdraw(ask.key):
+            return
         if isinstance(ask, asks.Child):
             self.cancel_child(scope, ask.key)
-        elif not core.withdraw(ask.key):
+        else:
             core.ask(f"~abandon:{ask.key}", asks.Abandon(key=ask.key))
 
 

@@ -189,6 +189,10 @@ class Worker:
                 logger.warning("the store does not answer (%s); looking again in %.1f s", error, self._settings.poll)
                 await asyncio.sleep(self._settings.poll)
                 continue
+            except Exception:  # a defect: said, and the worker goes on, for it still holds its runs
+                logger.critical("looking for work failed; looking again in %.1f s", self._settings.poll, exc_info=True)
+                await asyncio.sleep(self._settings.poll)
+                continue
             if not self._poke.is_set():
                 self._settled.set()
             await self._poke.wait()
@@ -229,7 +233,11 @@ class Worker:
 
     async def _watching(self) -> None:
         while True:
-            await self._watch.wait(self._settings.poll)
+            try:
+                await self._watch.wait(self._settings.poll)
+            except StoreError as error:
+                logger.warning("the store cannot be watched (%s); looking every %.1f s", error, self._settings.poll)
+                await asyncio.sleep(self._settings.poll)
             self.poke()
 
     # -- the rest

@@ -183,7 +183,7 @@ async def gathering(ctx: Context) -> Trace:
         shared.append(await ctx.step(broken, "bad", 2.35))
         return "unreachable"
 
-    results = await asyncio.gather(one("a", 1.1, 1.2, 1.3), one("b", 3.05), one("c", 0.2, 3.4), ctx.step(work, "d", 2.7))
+    results = await asyncio.gather(one("a", 1.1, 1.2, 1.3), one("b", 3.05), one("c", 0.2, 3.45), ctx.step(work, "d", 2.7))
     both = await asyncio.gather(one("x", 1.0, 2.0), bad(), return_exceptions=True)
     try:
         await asyncio.gather(one("y", 1.0, 1.01, 1.02), bad(), one("z", 4.4))
@@ -444,6 +444,9 @@ async def generators(ctx: Context) -> Trace:
     trace.append(await anext(dropped))
     del dropped
     trace.append(await ctx.step(work, "after the drop", 2))
+    async for i in numbers("broken off"):
+        if i == 2:
+            break
     left_open = numbers("left open")
     trace.append(await anext(left_open))
     cases_of = [i async for i in numbers("comprehension") if i % 2]

@@ -74,6 +74,7 @@ class Story:
     account: Account
     stage: Stage
     runs: dict[str, str]  # by what their idempotency keys begin with
+    crashes: int = 0
 
 
 async def undisturbed(app: App[Any], places: Places, case: Case, **options: Any) -> Story:
@@ -107,7 +108,7 @@ async def continued(app: App[Any], places: Places, first: Story, cut: Cut, *, la
 
 
 async def _told(made: World) -> Story:
-    return Story(made.case, made.recorder.log, await account_of(made), made.stage, made.recorder.runs)
+    return Story(made.case, made.recorder.log, await account_of(made), made.stage, made.recorder.runs, made.crashes)
 
 
 # -- where to cut

@@ -68,9 +68,9 @@ WHERE id >= :first AND id < :last AND ok IS NOT NULL
   AND key NOT IN (SELECT key FROM inbox WHERE rid = :rid AND op = :promise);
 
 -- name: renew
--- Begin again under the same id; what news is left has been filed up to the present wake.
+-- Begin again under the same id; what news is left has been filed up to the present wake. Its clock begins again too.
 UPDATE runs SET agent = :agent, version = :version, digest = :digest, input = :input, generation = generation + 1,
-                status = 'queued', worker = NULL, ready_at = :now, entries = :entries, lost = 0, progress = NULL,
+                status = 'queued', worker = NULL, started_at = NULL, ready_at = :now, entries = :entries, lost = 0, progress = NULL,
                 seen = wakes - :unseen
 WHERE rid = :rid;
 
