@@ -67,8 +67,8 @@ def test_an_effect_that_a_stopped_worker_was_about_to_begin_counts_for_nothing(p
     _start_a_run(place)
     first = nursery.fork(lambda: _work(place, stop_at="effect-begins"), "the first worker")
     until(lambda: first.stopped, "it stops itself")
-    (begun,) = _begun_by_a_continued_worker(first, place, nursery)
-    assert begun.endswith("hold#1")
+    begun = _begun_by_a_continued_worker(first, place, nursery)
+    assert [step.partition("/")[2] for step in begun] in ([], ["hold#1"])  # unless it learns of its loss just in time
 
 
 def _begun_by_a_continued_worker(first: Process, place: Place, nursery: Nursery) -> list[str]:

@@ -138,7 +138,7 @@ async def test_a_guarded_call_inserted_before_one_that_is_recorded(url: str, wor
         bodies.another_before(kind),
         key=KINDS[kind],
         recorded=KINDS[kind],
-        asked=r"wire\('first'\)",
+        asked=r'wire\("first"\)',
     )
     assert "first" not in world.done
 

@@ -257,7 +257,9 @@ async def test_items_in_another_order_under_a_run_in_flight_block_it(url: str, w
 
 
 @pytest.mark.parametrize("mode", ["step", "agent", "branch"])
-async def test_by_default_the_first_failure_is_raised_and_the_rest_is_cancelled(app: App, world: World, mode: str) -> None:
+async def test_by_default_the_first_failure_is_raised_and_the_rest_is_cancelled(
+    app: App, world: World, mode: str
+) -> None:
     async def fail_at_3(n: int) -> int:
         if n == 3:
             raise ValueError("three")
@@ -322,7 +324,11 @@ async def test_pairs_carry_failures_too(app: App) -> None:
     async def body(ctx: Context) -> list[str]:
         return sorted([str(value) async for _, value in ctx.map(odd, range(3), key=str, on_error="collect")])
 
-    assert await result(app, body()) == ["1", "Failure(key='0', error='ValueError: even')", "Failure(key='2', error='ValueError: even')"]
+    assert await result(app, body()) == [
+        "1",
+        "Failure(key='0', error='ValueError: even')",
+        "Failure(key='2', error='ValueError: even')",
+    ]
 
 
 async def test_items_that_raise_while_they_come_fail_the_map(app: App, world: World) -> None:

@@ -19,12 +19,24 @@ from tests.kernel.making import World
 KINDS = (Activation, Core, BodyLoop, BodyTask, BodyFuture, BodyTimer)
 
 
-def in_memory(names: set[str]) -> list[str]:
-    """What there is of runs in this process: their objects, and coroutines of these functions."""
-    gc.collect()
-    objects = gc.get_objects()
-    found = [type(one).__name__ for one in objects if isinstance(one, KINDS)]
-    return found + [one.__qualname__ for one in objects if inspect.iscoroutine(one) and one.__name__ in names]
+class Memory:
+    """What there is of runs in this process beyond what there was: their objects, and coroutines of these functions."""
+
+    def __init__(self) -> None:
+        self._before = self._runs(set())
+
+    def holds(self, *names: str) -> list[str]:
+        now = self._runs(set(names))
+        return [repr(now[number])[:80] for number in now if number not in self._before]
+
+    @staticmethod
+    def _runs(names: set[str]) -> dict[int, object]:
+        gc.collect()
+        return {
+            id(one): one
+            for one in gc.get_objects()
+            if isinstance(one, KINDS) or (inspect.iscoroutine(one) and one.__name__ in names)
+        }
 
 
 async def flaky(world: World) -> str:
@@ -84,24 +96,26 @@ def waits(app: App, world: World) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["asleep", "asking", "retrying", "branching", "with_tasks", "parent"])
 async def test_a_run_that_waits_has_nothing_in_memory(app: App, world: World, name: str) -> None:
     agents = waits(app, world)
-    names = {*agents, "branch", "waiter", "numbers", "flaky"}
+    names = (*agents, "branch", "waiter", "numbers", "flaky")
+    memory = Memory()
     async with app.test(always_suspend=True) as t:
         run = await t.start(agents[name]())
         await t.quiet()
         assert await run.status() == "waiting"
         assert t.worker.active == {}
-        assert in_memory(names) == []
+        assert memory.holds(*names) == []
         await t.crash()
         await t.quiet()
-        assert in_memory(names) == []
+        assert memory.holds(*names) == []
         if name == "asking":
             await t.resolve(f"{run.id}/answer", "yes")
         assert await run.result() in ("slept", "yes", "well", "1", list(range(20)))
-        assert in_memory(names) == []
+        assert memory.holds(*names) == []
 
 
 async def test_it_leaves_memory_after_a_short_linger(app: App, world: World) -> None:
     agents = waits(app, world)
+    memory = Memory()
     async with app.test(always_suspend=False) as t:
         run = await t.start(agents["asleep"]())
         await t.quiet()
@@ -110,7 +124,7 @@ async def test_it_leaves_memory_after_a_short_linger(app: App, world: World) -> 
             while t.worker.active:  # noqa: ASYNC110  # the linger is real time
                 await asyncio.sleep(0.02)
         assert await run.status() == "waiting"
-        assert in_memory(set(agents)) == []
+        assert memory.holds(*agents) == []
 
 
 async def test_finally_blocks_run_at_every_eviction_and_their_steps_only_at_the_end(app: App, world: World) -> None:
@@ -267,7 +281,9 @@ async def test_a_body_that_swallows_its_eviction_changes_nothing(app: App, world
     assert world.done == ["slept too" if name == "gathered" else "slept"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python says it when such a body is freed
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # Python says it when such a body is freed
 async def test_even_a_body_that_swallows_everything_changes_nothing(app: App, world: World) -> None:
     @app.agent
     async def body(ctx: Context) -> str:
@@ -289,12 +305,15 @@ async def test_even_a_body_that_swallows_everything_changes_nothing(app: App, wo
     assert world.done == ["slept"]
 
 
-@pytest.mark.parametrize("name", [name for name in BODIES if name not in ("never_lets_go", "spins_when_cancelled", "shielded")])
+@pytest.mark.parametrize(
+    "name", [name for name in BODIES if name not in ("never_lets_go", "spins_when_cancelled", "shielded")]
+)
 async def test_the_process_keeps_nothing_of_it(app: App, world: World, name: str) -> None:
     body = body_of(app, world, name)
+    memory = Memory()
     async with app.test(always_suspend=True) as t:
         run = await t.start(body())
         await t.quiet()
         assert await run.status() == "waiting"
-        assert in_memory({name, "after", "part"}) == []
+        assert memory.holds(name, "after", "part") == []
         await run.result()

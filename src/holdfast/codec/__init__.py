@@ -6,7 +6,7 @@ What goes into the store comes back equal, type for type, or is refused at once 
 from __future__ import annotations
 
 from holdfast.codec.arguments import pack_arguments, unpack_arguments
-from holdfast.codec.describe import describe_arguments
+from holdfast.codec.describe import describe_arguments, described
 from holdfast.codec.envelope import MAX_VALUE, AesGcm, Cipher, pack, unpack, use_cipher
 from holdfast.codec.failures import Failed, failure_of, pack_failure, rebuild
 from holdfast.codec.hints import Hints, hints_of
@@ -22,6 +22,7 @@ __all__ = [
     "Shape",
     "canonical",
     "describe_arguments",
+    "described",
     "failure_of",
     "fingerprint",
     "hash64",

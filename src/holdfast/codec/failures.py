@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
 
 from holdfast.codec.compare import difference
 from holdfast.codec.envelope import pack, unpack
@@ -14,6 +22,8 @@ from holdfast.codec.shape import shape_of
 from holdfast.codec.text import canonical, clean, type_name
 from holdfast.errors import StoreUnusable
 
+_DATA = (str, bytes, bytearray, int, float, complex, Decimal, UUID, date, time, timedelta, PurePath, Enum, type, BaseModel)
+_MOST_PARTS = 1000  # of an exception's arguments that are looked at
 _LONGEST = 8192  # characters of a message or traceback: an HTML error page is not worth a megabyte per retry
 
 
@@ -67,16 +77,19 @@ def pack_failure(type_name: str, message: str, traceback_text: str = "") -> byte
 def failure_of(exc: BaseException) -> Failed:
     """The record of an exception. Never raises, however odd the exception.
 
+    Clients and the like among its arguments are named by their type: their ``repr`` may hold a secret.
+
     Example:
         >>> failed = failure_of(KeyError("claim"))
         >>> failed.type_name, failed.message, failed.args
         ('KeyError', "'claim'", ('claim',))
     """
     args, state = _ingredients(exc)
+    veil = _veil(exc)
     return Failed(
         type_name=clean(type_name(type(exc))),
-        message=_head(_message(exc)),
-        traceback_text=_tail(_traceback(exc)),
+        message=_head(_veiled(_message(exc), veil)),
+        traceback_text=_tail(_veiled(_traceback(exc), veil)),
         args=args,
         state=state,
     )
@@ -130,6 +143,43 @@ def _ingredients(exc: BaseException) -> tuple[tuple[Any, ...] | None, Mapping[st
     except Exception:  # NotStorable mostly; but attributes are user code
         return None, None
     return (tuple(args), state) if len(data) + len(more) <= 4 * _LONGEST else (None, None)
+
+
+def _veil(exc: BaseException) -> dict[str, str]:
+    """What foreign objects among the arguments of an exception, and of those behind it, say of themselves; by type."""
+    veil: dict[str, str] = {}
+    todo: list[Any] = [exc]
+    seen: set[int] = set()
+    while todo and len(seen) < _MOST_PARTS:
+        part = todo.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, BaseException):
+            todo += [*part.args, part.__cause__, part.__context__]
+        elif isinstance(part, (list, tuple, set, frozenset)):
+            todo += part
+        elif isinstance(part, Mapping):
+            todo += part.values()
+        elif not isinstance(part, _DATA) and not dataclasses.is_dataclass(part):
+            veil |= dict.fromkeys(_sayings(part), f"<{type_name(type(part))}>")
+    return veil
+
+
+def _sayings(part: Any) -> Iterator[str]:
+    for say in (repr, str):
+        try:
+            said = say(part)
+        except Exception:  # then nobody else has heard it either
+            continue
+        if len(said) > 3:  # shorter is no secret, and may be part of any word
+            yield said
+
+
+def _veiled(text: str, veil: Mapping[str, str]) -> str:
+    for said in sorted(veil, key=len, reverse=True):
+        text = text.replace(said, veil[said])
+    return text
 
 
 def _message(exc: BaseException) -> str:

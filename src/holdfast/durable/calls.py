@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -17,6 +18,7 @@ from holdfast.records.journal import Op
 R_co = TypeVar("R_co", covariant=True)
 Effect = Literal["at_least_once", "at_most_once"]
 EFFECTS = ("at_least_once", "at_most_once")
+_SHOWN = 200  # characters of a call's arguments in messages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +99,9 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
     :class:`~holdfast.errors.CallReused`. :meth:`using` moves it: it returns the call to use from then on.
     """
 
-    __slots__ = ("__weakref__", "_driver", "_gone", "args", "key", "kwargs", "options", "scope", "target", "where")
+    __slots__ = (
+        "__weakref__", "_driver", "_gone", "_task", "args", "key", "kwargs", "options", "scope", "target", "where",
+    )  # fmt: skip
 
     def __init__(self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], *, depth: int = 2) -> None:
         self.target = target
@@ -110,6 +114,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         self.where = (frame.f_code.co_filename, frame.f_lineno)
         self._gone = ""  # how it was consumed
         self._driver: Generator[Any, Any, R_co] | None = None
+        self._task = 0  # hash of the task that drives it, if a task does
         self._watch()
 
     def using(
@@ -160,7 +165,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         moved: Self = object.__new__(type(self))
         moved.target, moved.args, moved.kwargs, moved.options = self.target, self.args, self.kwargs, options
         moved.scope, moved.key, moved.where = self.scope, self.key, self.where
-        moved._gone, moved._driver = "", None
+        moved._gone, moved._driver, moved._task = "", None, 0
         if key is not None and moved.scope is not None:
             moved.key = moved.scope.named_key(self.target.name or "call", key, self.key)
         moved._watch()
@@ -170,15 +175,12 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         return self._drive()
 
     def send(self, value: Any, /) -> Any:
-        if self._driver is None:
-            self._driver = self._drive()
-        return self._driver.send(value)
+        return self._driver_of_task().send(value)
 
     def throw(self, *args: Any) -> Any:
         if self._driver is None:  # a task that was cancelled before it began
             self.spend("cancelled")
-            self._driver = self._drive()
-        return self._driver.throw(*args)
+        return self._driver_of_task().throw(*args)
 
     def close(self) -> None:
         if self._driver is None:
@@ -188,8 +190,11 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             self._driver.close()
 
     def __repr__(self) -> str:
-        shown = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
-        return f"{self.target.name or 'call'}({', '.join(shown)})"
+        # Not by their own repr: that of a client may hold a secret, and this text gets into logs and blocked runs.
+        shown = [codec.described(arg) for arg in self.args]
+        shown += [f"{name}={codec.described(value)}" for name, value in self.kwargs.items()]
+        text = ", ".join(shown)
+        return f"{self.target.name or 'call'}({text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"
 
     # -- for the runtime
 
@@ -261,6 +266,14 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             if value is not None and is_agent != (name == "version"):
                 what = "a child run is not attempted again" if is_agent else "only agents have versions"
                 raise BadOption(f"{self!r}.using({name}=…): {what}")
+
+    def _driver_of_task(self) -> Generator[Any, Any, R_co]:
+        task = hash(asyncio.current_task()) if scope_or_none() else 0
+        if self._driver is None:
+            self._driver, self._task = self._drive(), task
+        elif self._task != task:  # or it would go on with the other task's await, and take its outcome away
+            raise CallReused(f"{self!r} is awaited in another task already: a call is used once, make a new one")
+        return self._driver
 
     def _drive(self) -> Generator[Any, Any, R_co]:
         scope = current_scope(f"{self!r} was awaited")

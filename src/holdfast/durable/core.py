@@ -21,6 +21,7 @@ from holdfast.durable.calls import Call
 from holdfast.durable.family import child_id
 from holdfast.durable.feed import Delivery, Feed
 from holdfast.durable.fit import Fit
+from holdfast.durable.inorder import keep_order
 from holdfast.durable.loop import BodyFuture, BodyTask, BodyTimer
 from holdfast.durable.recorded import Recorded
 from holdfast.durable.requests import Requests
@@ -33,6 +34,8 @@ from holdfast.records.run import Progress
 
 if TYPE_CHECKING:  # maps are built on the core; the core only passes their items on
     from holdfast.durable.maprun import MapRun
+
+keep_order()
 
 logger = logging.getLogger("holdfast.run")
 

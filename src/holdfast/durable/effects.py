@@ -194,8 +194,10 @@ def _call(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -
 
 
 def _retrieve(thread: asyncio.Future[Any]) -> None:
-    if not thread.cancelled() and thread.exception() is not None:
-        logger.info("a sync step raised after nobody waited for it any more", exc_info=thread.exception())
+    error = None if thread.cancelled() else thread.exception()
+    if error is not None:  # in the codec's words, which leave out what clients among its arguments say of themselves
+        told = codec.failure_of(error).traceback_text
+        logger.info("a sync step raised after nobody waited for it any more:\n%s", told)
 
 
 def _is_async(fn: Callable[..., Any]) -> bool:

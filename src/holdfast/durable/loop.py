@@ -19,6 +19,7 @@ from contextvars import Context
 from typing import Any, NoReturn, Protocol
 from weakref import WeakSet
 
+from holdfast import codec
 from holdfast.clock import SECOND
 from holdfast.errors import EffectInBody, UsageError
 
@@ -310,7 +311,10 @@ class BodyLoop(asyncio.AbstractEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if not self.retired:
-            logger.warning("%s: %s", self.name, context.get("message"), exc_info=context.get("exception"))
+            error = context.get("exception")
+            # in the codec's words, which leave out what clients among its arguments say of themselves
+            told = "" if error is None else f":\n{codec.failure_of(error).traceback_text}"
+            logger.warning("%s: %s%s", self.name, context.get("message"), told)
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self.call_exception_handler(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,8 @@ from holdfast.errors import NotStorable
 
 if TYPE_CHECKING:  # the core is given; only its type is needed
     from holdfast.durable.core import Core
+
+logger = logging.getLogger("holdfast.run")
 
 Mode = Literal["step", "child", "branch"]
 
@@ -136,11 +139,20 @@ class MapWork:
         main.add_done_callback(lambda _: self._branch_ended(scope, place))
 
     def _branch_ended(self, scope: Scope, place: Place) -> None:
-        if self._core.retired or self.closed:
+        if self._core.retired:
+            return
+        # What tasks it leaves behind end with it, as they do under asyncio.run: they would not be there on replay, which
+        # does not run a finished branch again.
+        self._core.later(lambda: self._end_tasks(scope))
+        if self.closed:
             return
         self._core.scope_ended(scope)
         ok, value = self._outcome_of(scope)
         self._core.ask(place.key, asks.BranchEnded(item=place.ref, ok=ok, value=value))
+
+    def _end_tasks(self, scope: Scope) -> None:
+        if not scope.loop.retire():
+            logger.warning("run %s: tasks of branch %s swallow CancelledError over and over", self._core.run_id, scope.path)
 
     def _outcome_of(self, scope: Scope) -> tuple[bool, bytes]:
         assert scope.main is not None, "called when it is done"

@@ -27,7 +27,7 @@ class Requests:
     def call(self, scope: Scope, call: Call[Any]) -> BodyFuture:
         """Await a call: the future gets its outcome."""
         core = self._core
-        if core.retired:
+        if core.retired or scope.loop.retired:
             # Never done: the loop that retires cancels its task once more. To raise here would let a body that swallows
             # CancelledError in a loop spin for ever inside one callback.
             return scope.loop.create_future()

@@ -142,6 +142,7 @@ def first_numbers(op: Commit, numbers: int) -> Delta:
     last = sorted(one.seq for one in (*delta.entries, *delta.items))[numbers - 1]
     entries = tuple(entry for entry in delta.entries if entry.seq <= last)
     intents = {entry.key for entry in entries if entry.kind is Kind.INTENT}
+    stopped = {codec.hash64(key.removeprefix("~cancel:")) for key in intents if key.startswith("~cancel:")}
     return replace(
         delta,
         entries=entries,
@@ -150,7 +151,8 @@ def first_numbers(op: Commit, numbers: int) -> Delta:
         children=tuple(
             child for child in delta.children if child.parent and (child.parent.map is not None or child.parent.key in intents)
         ),
-        cancels=tuple(delta.cancels[: sum(key.startswith("~cancel:") and not key.startswith("~cancel:map:") for key in intents)]),
+        cancels=delta.cancels[: len(stopped - set(delta.cancel_groups))],  # they are in the order of their intents
+        cancel_groups=tuple(map for map in delta.cancel_groups if map in stopped),
         seen=_seen(op, entries),
         progress=None,
         end=None,

@@ -37,6 +37,9 @@ class SqliteWatch:
 
     async def wait(self, timeout: float) -> None:
         """See :class:`holdfast.store.base.Watch`."""
+        if self._closed:  # nothing to see any more; not at once, or who waits in a loop would never yield
+            await asyncio.sleep(timeout)
+            return
         event = asyncio.Event()
         self._bell = (asyncio.get_running_loop(), event)
         try:
