@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import App, Context
+from holdfast import App, Context, Settings
 from tests.kernel.making import World, journal
 
 
@@ -63,7 +63,7 @@ async def test_two_workers_never_execute_one_run_at_once(app: App, world: World)
             await ctx.step(alone, ctx.run_id, n)
             await asyncio.sleep(1)
 
-    async with app.test(always_suspend=True) as t:
+    async with app.test(always_suspend=True, settings=Settings(concurrency=3)) as t:
         others = [t._new_worker() for _ in range(3)]
         for other in others:
             await other.start()
@@ -78,7 +78,7 @@ async def test_two_workers_never_execute_one_run_at_once(app: App, world: World)
 
 STARTER = """
 import asyncio, os, sys
-from holdfast import App, Context
+from holdfast import App, Context, Settings
 app = App("starter")
 
 @app.agent

@@ -23,6 +23,7 @@ from holdfast.codec.text import canonical, clean, type_name
 from holdfast.errors import StoreUnusable
 
 _DATA = (str, bytes, bytearray, int, float, complex, Decimal, UUID, date, time, timedelta, PurePath, Enum, type, BaseModel)
+_WHOLES = (BaseException, list, tuple, set, frozenset, Mapping)
 _MOST_PARTS = 1000  # of an exception's arguments that are looked at
 _LONGEST = 8192  # characters of a message or traceback: an HTML error page is not worth a megabyte per retry
 
@@ -155,15 +156,21 @@ def _veil(exc: BaseException) -> dict[str, str]:
         if part is None or id(part) in seen:
             continue
         seen.add(id(part))
-        if isinstance(part, BaseException):
-            todo += [*part.args, part.__cause__, part.__context__]
-        elif isinstance(part, (list, tuple, set, frozenset)):
-            todo += part
-        elif isinstance(part, Mapping):
-            todo += part.values()
-        elif not isinstance(part, _DATA) and not dataclasses.is_dataclass(part):
-            veil |= dict.fromkeys(_sayings(part), f"<{type_name(type(part))}>")
+        try:
+            todo += _parts(part)
+            if not isinstance(part, (*_DATA, *_WHOLES)) and not dataclasses.is_dataclass(part):
+                veil |= dict.fromkeys(_sayings(part), f"<{type_name(type(part))}>")
+        except Exception:  # attributes, iteration and even isinstance() of foreign objects may raise
+            continue
     return veil
+
+
+def _parts(whole: Any) -> list[Any]:
+    if isinstance(whole, BaseException):
+        return [*whole.args, whole.__cause__, whole.__context__]
+    if isinstance(whole, (list, tuple, set, frozenset)):
+        return list(whole)
+    return list(whole.values()) if isinstance(whole, Mapping) else []
 
 
 def _sayings(part: Any) -> Iterator[str]:
