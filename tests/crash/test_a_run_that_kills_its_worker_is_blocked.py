@@ -6,8 +6,6 @@ import asyncio
 import os
 from pathlib import Path
 
-import pytest
-
 from holdfast import App, Call, Context, Settings, Status
 from holdfast.codec import Failed
 from tests.crash.ledger import noted
@@ -79,9 +77,6 @@ def test_other_runs_beside_it_go_on(place: Place, nursery: Nursery) -> None:
     _assert_all_succeed(place, others)
 
 
-@pytest.mark.xfail(
-    reason="runs that were in memory at all three losses and recorded nothing are blocked with the culprit"
-)
 def test_runs_that_never_got_to_record_anything_beside_it_go_on(place: Place, nursery: Nursery) -> None:
     run_id, *others = _start(place, deadly(1), *(slow(n) for n in range(10)))
     _fork_workers_until_blocked(place, nursery, run_id)

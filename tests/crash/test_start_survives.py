@@ -114,7 +114,6 @@ def test_the_key_of_a_run_that_went_on_with_another_input_still_finds_it(place: 
     assert worker.ended_well
 
 
-@pytest.mark.xfail(reason="keys belong to the agent that the run is now, not to the one that it was started as")
 def test_the_key_of_a_run_that_went_on_as_another_agent_still_finds_it(place: Place, nursery: Nursery) -> None:
     async def run_to_its_end() -> None:
         async with app.open(str(place.store), settings=SETTINGS) as runtime:

@@ -141,8 +141,8 @@ class MapWork:
     def _branch_ended(self, scope: Scope, place: Place) -> None:
         if self._core.retired:
             return
-        # What tasks it leaves behind end with it, as they do under asyncio.run: they would not be there on replay, which
-        # does not run a finished branch again.
+        # What tasks it leaves behind end with it, as they do under asyncio.run: on replay they would not be there,
+        # since a finished branch is not run again.
         self._core.later(lambda: self._end_tasks(scope))
         if self.closed:
             return
@@ -152,7 +152,7 @@ class MapWork:
 
     def _end_tasks(self, scope: Scope) -> None:
         if not scope.loop.retire():
-            logger.warning("run %s: tasks of branch %s swallow CancelledError over and over", self._core.run_id, scope.path)
+            logger.warning("run %s: tasks of branch %s swallow every cancel", self._core.run_id, scope.path)
 
     def _outcome_of(self, scope: Scope) -> tuple[bool, bytes]:
         assert scope.main is not None, "called when it is done"

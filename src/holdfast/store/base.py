@@ -99,6 +99,7 @@ class Claims(Protocol):
         By priority (higher first), then by how long they have been ready.
         Each has its ``epoch`` raised, its ``worker`` set, status ``running``, ``started_at`` set if it was not, and
         an activation recorded with the build at the same index as its version in ``hosts``.
+        Of runs with ``lost == 2`` a worker owns one at a time: only the one that kills it may be lost a third time.
         A run with ``lost >= 3`` is not claimed but set to ``blocked`` with
         ``codec.pack_failure("WorkerLost", …)`` as its error.
 

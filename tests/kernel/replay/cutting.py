@@ -21,9 +21,11 @@ from holdfast.records.journal import Op as Called
 from holdfast.records.run import Status
 from holdfast.store.base import Store
 from tests.contract.stores import Place
-from tests.kernel.replay.world import ROOT, START, Case, Claim, Commit, Op, Stage, Start, Tally, Told, World
+from tests.kernel.replay.recorder import Claim, Commit, Op, Start, Tally, Told
+from tests.kernel.replay.world import ROOT, START, Case, Stage, World
 
 MINUTE = 60 * SECOND
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # nobody pulls the plug here: no need to wait for a disk
 Places = Callable[[Path], Place]
 
 
@@ -49,8 +51,7 @@ class Account:
 @asynccontextmanager
 async def fresh_store(places: Places) -> AsyncIterator[Store]:
     """An empty store; whoever has it closes it."""
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # nobody pulls the plug here: no need to wait for a disk
-    with tempfile.TemporaryDirectory(prefix="holdfast-cut-", dir=memory) as folder:
+    with tempfile.TemporaryDirectory(prefix="holdfast-cut-", dir=MEMORY) as folder:
         yield await places(Path(folder)).open()
 
 
@@ -95,13 +96,19 @@ async def crashing(app: App[Any], places: Places, case: Case, **options: Any) ->
         return await _told(made)
 
 
-async def continued(app: App[Any], places: Places, first: Story, cut: Cut, *, later: int = 0, **options: Any) -> Story:
-    """Do again what is before the cut, and let a new worker go on from there, ``later`` microseconds after it."""
+async def continued(
+    app: App[Any], places: Places, first: Story, cut: Cut, *, anew: bool = False, **options: Any
+) -> Story:
+    """Do again what is before the cut, and let a new worker go on from there.
+
+    Args:
+        anew: effects that are not recorded last as long as they say, rather than until they ended before.
+    """
     log = list(before(first.log, cut))
     async with world(app, places, first.case, now=log[0].now, **options) as made:
         await _do_again(log, made)
-        made.stage.ends.update(first.stage.ends)
-        made.clock.set(log[-1].now + later)
+        made.stage.ends.update({} if anew else first.stage.ends)
+        made.clock.set(log[-1].now)
         await made.open()
         await made.play()
         return await _told(made)
@@ -149,7 +156,9 @@ def first_numbers(op: Commit, numbers: int) -> Delta:
         items=tuple(item for item in delta.items if item.seq <= last),
         promises=tuple(promise for promise in delta.promises if promise.key in intents),
         children=tuple(
-            child for child in delta.children if child.parent and (child.parent.map is not None or child.parent.key in intents)
+            child
+            for child in delta.children
+            if child.parent and (child.parent.map is not None or child.parent.key in intents)
         ),
         cancels=delta.cancels[: len(stopped - set(delta.cancel_groups))],  # they are in the order of their intents
         cancel_groups=tuple(map for map in delta.cancel_groups if map in stopped),

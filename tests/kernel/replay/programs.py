@@ -25,7 +25,9 @@ _MOST_LEAVES = 16
 
 
 def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    many = st.tuples(st.sampled_from(MANY), st.lists(inner, min_size=1, max_size=4)).map(lambda drawn: [drawn[0], *drawn[1]])
+    many = st.tuples(st.sampled_from(MANY), st.lists(inner, min_size=1, max_size=4)).map(
+        lambda drawn: [drawn[0], *drawn[1]]
+    )
     one = st.tuples(st.sampled_from(ONE), st.integers(1, 5), inner).map(list)
     return many | one
 

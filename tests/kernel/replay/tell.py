@@ -1,6 +1,6 @@
 """Says what every case came to, as JSON: for other processes to compare, and to write ``golden.json`` anew.
 
-    python -m tests.kernel.replay.tell > tests/kernel/replay/golden.json
+``python -m tests.kernel.replay.tell > tests/kernel/replay/golden.json``
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ def told(account: Account) -> dict[str, Any]:
     """What a case came to: its result, and what its body observed, in order."""
     status, value = account.results[ROOT]
     observed = [one[2] if one[0] != "item" else f"item {one[2]}" for one in account.delivered.get((ROOT, 0), [])]
-    return {"status": status, "value": json.loads(value) if isinstance(value, bytes) else list(value), "observed": observed}
+    return {
+        "status": status,
+        "value": json.loads(value) if isinstance(value, bytes) else list(value),
+        "observed": observed,
+    }
 
 
 async def tell_all() -> dict[str, Any]:

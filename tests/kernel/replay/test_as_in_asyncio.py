@@ -8,7 +8,7 @@ from tests.kernel.replay.bodies import cases
 from tests.kernel.replay.plain import plainly
 from tests.kernel.replay.tell import golden
 
-# Not the one about timers that are due together: asyncio takes those in any order, the runtime in that of their setting.
+# Not the one about timers that are due together: asyncio takes those in any order, the runtime as they were set.
 PLAIN = """
     sleeping timeouts gathering waiting as_they_complete shielding queues locks signals
     generators managers cancelling callbacks

@@ -16,7 +16,8 @@ from holdfast.testing.rig import ALWAYS_SUSPEND
 from tests.kernel.replay import tell
 from tests.kernel.replay.bodies import app, cases
 from tests.kernel.replay.cutting import Cut, Places, continued, cut_everywhere, cuts, undisturbed
-from tests.kernel.replay.world import ROOT, Case, Commit, World
+from tests.kernel.replay.recorder import Commit
+from tests.kernel.replay.world import ROOT, Case, World
 
 
 @pytest.mark.parametrize("name", cases)

@@ -18,7 +18,10 @@ def same(first: Story, again: Story) -> None:
 @pytest.mark.parametrize("name", cases)
 def test_evicted_at_every_wait(name: str, places: Places) -> None:
     async def both() -> None:
-        same(await undisturbed(app, places, cases[name], linger=60.0), await undisturbed(app, places, cases[name], linger=0.0))
+        same(
+            await undisturbed(app, places, cases[name], linger=60.0),
+            await undisturbed(app, places, cases[name], linger=0.0),
+        )
 
     asyncio.run(both())
 

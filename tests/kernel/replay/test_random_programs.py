@@ -17,7 +17,10 @@ Disturbance = Literal["cut", "evict", "crash"]
 FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(deadline=None, suppress_health_check=list(HealthCheck))  # as many as the profile says
 drawn = given(
-    code=programs(), how=st.sampled_from(["cut", "cut", "evict", "crash"]), where=st.integers(0, 1000), lasting=st.booleans()
+    code=programs(),
+    how=st.sampled_from(["cut", "cut", "evict", "crash"]),
+    where=st.integers(0, 1000),
+    lasting=st.booleans(),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -15,6 +15,7 @@ from holdfast.store.sqlite.statements import CLAIMS, CONNECTION, LEASES
 from holdfast.store.sqlite.transaction import Transaction
 
 MAX_LOST = 3  # activations lost in a row: a run that kills its worker must not kill every worker
+SUSPECT = MAX_LOST - 1  # one more, and it is blocked
 
 
 def anything_to_do(db: apsw.Connection, worker_id: str, hosts: Sequence[Hosted], now: int) -> bool:
@@ -52,15 +53,25 @@ def claim(
     wanted = dict(zip(hosts, builds, strict=True))
     for hosted in wanted:
         tx.run(CLAIMS.make_ready, {"agent": hosted.agent, "version": hosted.version, "now": now})
-    queues = [_ready(tx, hosted, build, limit) for hosted, build in wanted.items()]
-    chosen = heapq.nsmallest(limit, (run for queue in queues for run in queue))
+    chosen = _ready(tx, wanted, limit, least_lost=0, most_lost=SUSPECT - 1)
+    # One suspect at a time: those that were only beside the culprit must not be lost, and blocked, with it.
+    if len(chosen) < limit and not tx.value(CLAIMS.holds_suspect, (worker_id, SUSPECT)):
+        chosen += _ready(tx, wanted, 1, least_lost=SUSPECT, most_lost=MAX_LOST)
     tx.each(CLAIMS.take, [{"worker": worker_id, "now": now, "rid": rid} for _, _, rid, _ in chosen])
     tx.each(CLAIMS.add_activation, [(rid, build, now) for _, _, rid, build in chosen])
     taken += [rid for _, _, rid, _ in chosen]
 
 
-def _ready(tx: Transaction, hosted: Hosted, build: str, limit: int) -> list[tuple[int, int, int, str]]:
-    return [(*row, build) for row in tx.rows(CLAIMS.pick, (hosted.agent, hosted.version, limit))]
+def _ready(
+    tx: Transaction, wanted: Mapping[Hosted, str], limit: int, *, least_lost: int, most_lost: int
+) -> list[tuple[int, int, int, str]]:
+    """The best of the ready runs of the wanted versions, with the build that each is to run."""
+    found: list[tuple[int, int, int, str]] = []
+    for hosted, build in wanted.items():
+        which = {"agent": hosted.agent, "version": hosted.version, "limit": limit}
+        rows = tx.rows(CLAIMS.pick, {**which, "least_lost": least_lost, "most_lost": most_lost})
+        found += [(*row, build) for row in rows]
+    return heapq.nsmallest(limit, found)
 
 
 def take_over(tx: Transaction) -> None:

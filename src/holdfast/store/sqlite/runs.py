@@ -94,7 +94,7 @@ def _row(tx: Transaction, rid: int, run: NewRun, places: dict[str, _Place]) -> t
     place = places.get(parent.run_id)
     value = run.input if len(run.input) <= INLINE else keep(tx, rid, run.input)
     return (
-        rid, run.id, run.agent, run.version, run.key, run.priority, run.at, run.root,
+        rid, run.id, run.agent, run.version, run.key, run.agent, run.priority, run.at, run.root,
         place and place.rid, parent.key if place else None, place and place.generation,
         parent.detached, parent.map, parent.ord, parent.branch, parent.held,
         run.at, None if run.timeout is None else run.at + run.timeout, run.digest, value,

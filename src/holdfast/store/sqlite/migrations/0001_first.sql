@@ -6,6 +6,7 @@
 --
 -- runs         One row per run, for ever. `rid` is what other tables refer to; runs are never deleted, so it is never
 --              used again. A suspended run is this row, its journal and nothing else.
+--   started_as         the agent that it was started as, whatever it goes on as (`continue_as`): keys are unique in it
 --   ready_at           since when it could be claimed (order of the queue, within a priority)
 --   parent             rid of the parent; parent_generation: the parent's generation when the child was born. A parent
 --                      that began again (`continue_as`) no longer knows the child: its end is not news.
@@ -33,6 +34,7 @@ CREATE TABLE runs (
     agent             TEXT NOT NULL,
     version           TEXT NOT NULL,
     key               TEXT,
+    started_as        TEXT NOT NULL,
     status            TEXT NOT NULL,
     priority          INTEGER NOT NULL,
     ready_at          INTEGER NOT NULL,
@@ -69,7 +71,7 @@ CREATE TABLE runs (
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (ended_at IS NOT NULL))
 ) STRICT;
 
-CREATE UNIQUE INDEX runs_key ON runs (agent, key) WHERE key IS NOT NULL;
+CREATE UNIQUE INDEX runs_key ON runs (started_as, key) WHERE key IS NOT NULL;
 CREATE INDEX runs_ready ON runs (agent, version, priority DESC, ready_at) WHERE status = 'queued' AND held = 0;
 CREATE INDEX runs_wake ON runs (agent, version, wake_at) WHERE status = 'waiting' AND wake_at IS NOT NULL;
 CREATE INDEX runs_owned ON runs (worker) WHERE status = 'running';

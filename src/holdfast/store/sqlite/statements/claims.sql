@@ -32,10 +32,15 @@ UPDATE runs INDEXED BY runs_wake SET status = 'queued', ready_at = wake_at, wake
 WHERE agent = :agent AND version = :version AND status = 'waiting' AND wake_at <= :now;
 
 -- name: pick
--- The next ready runs of one version.
+-- The next ready runs of one version, among those with no more losses than `most_lost` and no fewer than `least_lost`.
 SELECT -priority, ready_at, rid FROM runs INDEXED BY runs_ready
-WHERE agent = ? AND version = ? AND status = 'queued' AND held = 0
-ORDER BY priority DESC, ready_at, rid LIMIT ?;
+WHERE agent = :agent AND version = :version AND status = 'queued' AND held = 0
+  AND lost BETWEEN :least_lost AND :most_lost
+ORDER BY priority DESC, ready_at, rid LIMIT :limit;
+
+-- name: holds_suspect
+-- Whether a worker owns a run that was lost so often that the next loss blocks it.
+SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_owned WHERE worker = ? AND status = 'running' AND lost >= ?);
 
 -- name: take
 -- Become a run's owner.

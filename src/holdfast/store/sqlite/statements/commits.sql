@@ -36,7 +36,7 @@ WHERE rid = ?;
 
 -- name: suspend
 -- Leave memory unless there is news.
-UPDATE runs SET status = 'waiting', worker = NULL, wake_at = :wake_at
+UPDATE runs SET status = 'waiting', worker = NULL, wake_at = :wake_at, lost = 0
 WHERE rid = :rid AND wakes = :wakes AND seen = wakes
 RETURNING rid;
 

@@ -8,9 +8,9 @@ SELECT id, digest FROM runs WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: among_keys
 -- Which of these [agent, key] pairs exist.
-SELECT r.agent, r.key, r.id, r.digest
+SELECT r.started_as, r.key, r.id, r.digest
 FROM json_each(?) AS wanted
-JOIN runs AS r ON r.agent = wanted.value ->> 0 AND r.key = wanted.value ->> 1;
+JOIN runs AS r ON r.started_as = wanted.value ->> 0 AND r.key = wanted.value ->> 1;
 
 -- name: parents
 -- What a child needs to know of its parent, for each of these ids.
@@ -19,10 +19,10 @@ FROM runs WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: insert
 -- A new run, queued.
-INSERT INTO runs (rid, id, agent, version, key, status, priority, ready_at, root,
+INSERT INTO runs (rid, id, agent, version, key, started_as, status, priority, ready_at, root,
                   parent, parent_key, parent_generation, detached, map, ord, branch, held,
                   created_at, deadline_at, digest, input)
-VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: get
 -- The run of this id.
@@ -34,7 +34,7 @@ SELECT * FROM run_rows WHERE rid = ?;
 
 -- name: by_key
 -- The run of this agent and idempotency key.
-SELECT * FROM run_rows WHERE agent = ? AND key = ?;
+SELECT * FROM run_rows WHERE rid = (SELECT rid FROM runs WHERE started_as = ? AND key = ?);
 
 -- name: find
 -- Runs that match, newest first; NULL matches all.
