@@ -12,7 +12,9 @@
     │   └── BadOption                  an option that makes no sense
     ├── NotStorable                   a value that would not come back as it went in
     │   └── TooLarge                   a value above the size limit
-    ├── NotFound                       UnknownRun, UnknownAgent, UnknownPromise
+    ├── NotFound                       nothing of that name is known here
+    │   ├── UnknownRun
+    │   └── UnknownAgent
     ├── KeyConflict                    the same idempotency key with a different input
     ├── CallFailed                     what a body sees when a call did not succeed
     │   ├── StepFailed                 the step raised, after its retries

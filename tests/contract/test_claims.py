@@ -110,7 +110,7 @@ async def test_a_worker_without_a_lease_claims_nothing(store: Store, worker: Han
 async def _lose(store: Store, times: int, first: int = 0) -> None:
     for n in range(first, first + times):
         hand = await Hand.hire(store, f"victim-{n}")
-        assert len(await hand.claim()) == 1
+        assert await hand.claim()
         hand.lose_lease()
 
 
@@ -131,6 +131,19 @@ async def test_a_new_entry_forgives_lost_activations(store: Store) -> None:
     assert run.lost == 2
     await hand.commit(delta(run, entries=(entry(),)))
     assert (await fresh(store, run)).lost == 0
+
+
+async def test_a_worker_owns_one_run_at_a_time_that_was_lost_twice(store: Store) -> None:
+    await store.start([new_run(name) for name in ("culprit", "beside", "between")])
+    await _lose(store, 2)
+    await store.start([new_run("harmless")])
+    hand = await Hand.hire(store, "careful")
+    first, second = sorted((claimed.run for claimed in await hand.claim()), key=lambda run: run.lost)
+    assert (first.id, first.lost, second.lost) == ("harmless", 0, 2)
+    assert await hand.claim() == []
+    await hand.commit(delta(second, entries=(entry(),)))
+    (next_suspect,) = await hand.claim()
+    assert next_suspect.run.lost == 2
 
 
 async def test_resume_puts_a_blocked_run_back(store: Store, worker: Hand) -> None:

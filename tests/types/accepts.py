@@ -163,7 +163,7 @@ async def extract_all(ctx: Context[Deps], claims: list[Claim]) -> list[Facts]:
 async def other_name(ctx: Context[Deps]) -> None: ...
 
 
-assert_type(adjust, Agent[[Claim], str])
+passed_on: Agent[[Claim], str] = adjust
 assert_type(adjust(Claim(id="c-1", text="")), Call[str])
 assert_type(other_name(), Call[None])
 

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 from accepts import Claim, Deps, Facts, adjust, app, ban_user, extract, greet, parse, pay, settle_all
-
 from holdfast import App, Client, Context, ToolContext
 from holdfast.testing import Rig
 
@@ -53,13 +52,13 @@ async def wrong(ctx: Context[Deps], claim: Claim) -> None:
     await ctx.start(extract(claim))  # refused: a coroutine is no call
     started = await ctx.start(adjust(claim))
     length: int = await started.result()  # refused: it returns text
-    await ctx.continue_as(settle_all([claim.id]))  # refused: argument type
     await ctx.sleep_until(3600)  # refused: an instant; for a span there is asyncio.sleep
     ctx.deps.database  # refused: the lifespan yields no such thing
     ctx.progress("half")  # refused: a number of things done
     async with asyncio.TaskGroup() as group:
         task = group.create_task(ctx.step(parse, "x"))
     task.result().nothing  # refused: facts have no such attribute
+    await ctx.continue_as(settle_all([claim.id]))  # refused: argument type
 
 
 async def outside(client: Client, claim: Claim) -> None:

@@ -22,7 +22,23 @@ from holdfast.codec.shape import shape_of
 from holdfast.codec.text import canonical, clean, type_name
 from holdfast.errors import StoreUnusable
 
-_DATA = (str, bytes, bytearray, int, float, complex, Decimal, UUID, date, time, timedelta, PurePath, Enum, type, BaseModel)
+_DATA = (
+    str,
+    bytes,
+    bytearray,
+    int,
+    float,
+    complex,
+    Decimal,
+    UUID,
+    date,
+    time,
+    timedelta,
+    PurePath,
+    Enum,
+    type,
+    BaseModel,
+)
 _WHOLES = (BaseException, list, tuple, set, frozenset, Mapping)
 _MOST_PARTS = 1000  # of an exception's arguments that are looked at
 _LONGEST = 8192  # characters of a message or traceback: an HTML error page is not worth a megabyte per retry
