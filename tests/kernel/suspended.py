@@ -1,4 +1,4 @@
-"""A process that starts runs, waits until all are suspended, and says what they cost it: ``suspended.py COUNT STORE``."""
+"""Start runs, wait until all are suspended, and say what they cost this process: ``suspended.py COUNT STORE``."""
 
 from __future__ import annotations
 

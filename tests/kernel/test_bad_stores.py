@@ -1,4 +1,4 @@
-"""Files that are no stores, other libraries in the process, a full disk: clear errors, and nothing acknowledged is lost."""
+"""No store, a foreign one, a full disk: each a clear error, and nothing that was acknowledged is lost."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def test_many_turns_without_a_wait_end_well_and_others_go_on_meanwhile(app
 async def test_a_body_that_never_comes_to_rest_is_blocked_and_others_go_on(app: App, world: World) -> None:
     @app.agent
     async def spin(ctx: Context) -> None:
-        while not world.done:
+        while not world.done:  # noqa: ASYNC110  # that is the point
             await asyncio.sleep(0)
 
     @app.agent

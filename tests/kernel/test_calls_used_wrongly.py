@@ -32,7 +32,7 @@ async def test_a_call_is_used_once(app: App, world: World) -> None:
                 call.using(timeout="1s")
         moved = pay("it")
         options = moved.using(timeout="1s")
-        with pytest.raises(CallReused, match="moved by .using"):
+        with pytest.raises(CallReused, match=r"moved by \.using"):
             await moved
         await options
         started = child()

@@ -1,4 +1,4 @@
-"""Cancel is a ``CancelledError`` that the body may catch to clean up, within its grace; it reaches every descendant (7)."""
+"""Cancel is a ``CancelledError`` that the body may catch to clean up, for a while; it reaches every descendant (7)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from holdfast import App, CallRefused, ChildFailed, Context, RunCancelled, RunFailed, Settings
+from holdfast.durable.points import on_reach
 from holdfast.store.base import RunFilter
 from tests.kernel.making import World
 
@@ -158,6 +159,52 @@ async def test_it_reaches_every_descendant(app: App, world: World) -> None:
         assert len(runs) == 1 + 2 + 4 + 8 + 8
         assert {str(one.status) for one in runs} == {"cancelled"}
     assert len([one for one in world.done if one.startswith("end")]) == 1 + 2 + 4 + 8
+
+
+@pytest.mark.parametrize("point", ["effect-ended", "committing", "committed"])
+@pytest.mark.parametrize("always_suspend", [False, True])
+async def test_a_child_that_is_just_being_started_ends_too(
+    app: App, world: World, point: str, always_suspend: bool
+) -> None:
+    """Whichever is first under the parent's lock: the child is cancelled, or born cancelled, or never born."""
+
+    @app.agent
+    async def child(ctx: Context) -> None:
+        await asyncio.sleep(60)
+        await ctx.step(world.do, "a child")
+
+    @app.agent
+    async def parent(ctx: Context) -> None:
+        await ctx.step(world.work, "first")
+        await asyncio.gather(child(), child(), ctx.map(child_of, [1, 2, 3], key=str))
+
+    @app.agent
+    async def child_of(ctx: Context, n: int) -> None:
+        await child()
+
+    for nth in (1, 2, 3):
+        world.done.clear()
+        async with app.test(always_suspend=always_suspend) as t:
+            run = await t.start(parent())
+            cancelling: list[asyncio.Task[bool]] = []
+            left = [nth]
+
+            def cancel(at: str, run_id: str, t=t, run=run, cancelling=cancelling, left=left) -> None:
+                if at == point:
+                    left[0] -= 1
+                    if left[0] == 0:
+                        cancelling.append(asyncio.ensure_future(t.cancel(run.id)))
+
+            on_reach(cancel)
+            await t.quiet()
+            on_reach(None)
+            if not cancelling:
+                await t.cancel(run.id)
+            with pytest.raises(RunCancelled):
+                await run.result()
+            await t.advance("1h")
+            assert {str(one.status) for one in await t.find()} == {"cancelled"}
+        assert "a child" not in world.done
 
 
 async def test_a_step_at_work_is_cancelled(app: App, world: World) -> None:

@@ -75,7 +75,7 @@ KINDS = {"tool": "pay#1", "child": "child#1", "at_most_once": "World.do#1"}
 async def blocks(
     url: str, old: Callable[..., Any], new: Callable[..., Any], *, key: str, recorded: str, asked: str
 ) -> None:
-    """Going on as ``new`` blocks, says why, and writes nothing; put back to ``old`` the run ends as if nothing had been."""
+    """Going on as ``new`` blocks, says why and writes nothing; put back to ``old``, the run ends as it would have."""
     deployments = Deployments(url)
     deployments.also = TOOLS
     async with deployments.start(old) as (t, run):

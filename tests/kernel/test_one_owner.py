@@ -1,10 +1,11 @@
-"""No run has two live owners (2); ``start`` returned means durable (5); what was awaited is durable before what follows (1)."""
+"""No run has two live owners (2); what was started survives (5); what was awaited is durable at once (1)."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.kernel.making import World, journal
 
 @pytest.mark.parametrize("always_suspend", [False, True])
 async def test_a_stale_owners_writes_fail_whole_and_it_stops(app: App, world: World, always_suspend: bool) -> None:
-    """A worker whose lease has ended while a step was at work: another takes its run, and only one outcome is recorded."""
+    """Its lease ended while a step was at work: another worker takes the run, and one outcome is recorded."""
     begun, go = asyncio.Event(), asyncio.Event()
 
     async def slow() -> str:
@@ -150,4 +151,4 @@ async def test_what_was_awaited_is_durable_before_what_follows_begins(app: App, 
     assert "World.do#1" in first and "go" in first
     assert "child#1" in second and "~fired" in third
     assert fourth.count("go") == 2, "declared and resolved"
-    assert all(later[: len(earlier)] == earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(seen))

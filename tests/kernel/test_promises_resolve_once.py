@@ -78,9 +78,9 @@ async def test_resolved_in_the_midst_of_suspending(app: App) -> None:
             run = await t.start(ask())
             resolving: list[asyncio.Task[bool]] = []
 
-            def resolve(at: str, run_id: str, point: str = point) -> None:
+            def resolve(at: str, run_id: str, point: str = point, t=t, resolving=resolving) -> None:
                 if at == point and not resolving:
-                    resolving.append(asyncio.ensure_future(t.resolve(f"{run.id}/answer", True)))
+                    resolving.append(asyncio.ensure_future(t.resolve(f"{run_id}/answer", True)))
 
             on_reach(resolve)
             assert await run.result() is True

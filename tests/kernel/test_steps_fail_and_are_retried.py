@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -171,7 +172,7 @@ async def test_attempts_are_journaled_and_the_waits_between_them_double(app: App
         (outcome,) = await journal(t, run, Kind.OUTCOME)
     assert [codec.Failed.unpack(one.value).message for one in attempts] == [f"attempt {n}" for n in (1, 2, 3, 4)]
     times = [one.at for one in attempts] + [outcome.at]
-    for n, (earlier, later) in enumerate(zip(times, times[1:], strict=False)):
+    for n, (earlier, later) in enumerate(pairwise(times)):
         usual = 2**n * HOUR / 6
         assert 0.5 * usual <= later - earlier < 1.5 * usual, "with jitter"
 
@@ -299,7 +300,7 @@ async def test_no_two_calls_share_an_idempotency_key(app: App) -> None:
 
 
 def test_there_is_no_idempotency_key_outside_a_step() -> None:
-    with pytest.raises(NotInRun, match="in the function that ctx.step runs"):
+    with pytest.raises(NotInRun, match=r"in the function that ctx\.step runs"):
         idempotency_key()
 
 

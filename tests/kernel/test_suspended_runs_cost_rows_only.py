@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -222,10 +223,8 @@ def body_of(app: App, world: World, name: str) -> Callable[..., Any]:
     async def shielded(ctx: Context) -> str:
         inner = asyncio.create_task(asyncio.sleep(86_400, "slept"))
         while not inner.done():
-            try:
+            with suppress(asyncio.CancelledError):
                 await asyncio.shield(inner)
-            except asyncio.CancelledError:
-                pass
         return await after(ctx, inner.result())
 
     @app.agent

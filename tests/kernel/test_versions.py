@@ -143,8 +143,8 @@ async def test_a_version_that_is_defined_nowhere_is_unknown(app: App) -> None:
     versions = two_versions(app)
     stranger = App("elsewhere").agent(name="stranger")(versions["1"].fn)
     async with app.test() as t:
-        with pytest.raises(UnknownAgent, match="version '9'.*there are: 1, 2"):
+        with pytest.raises(UnknownAgent, match=r"version '9'.*there are: 1, 2"):
             await t.start(versions["1"]().using(version="9"))
-        with pytest.raises(UnknownAgent, match="'stranger' version '1'.*none"):
+        with pytest.raises(UnknownAgent, match=r"'stranger' version '1'.*none"):
             await t.start(stranger())
         assert await t.find() == []

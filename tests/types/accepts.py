@@ -1,4 +1,4 @@
-"""Every line here type-checks under mypy --strict and pyright: the agreed surface (shared/api), as far as it is built."""
+"""Every line here type-checks under mypy --strict and pyright: the agreed surface, as far as it is built."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -194,7 +194,7 @@ async def settle_all(ctx: Context[Deps], claims: list[Claim]) -> list[str]:
     async for claim, facts in ctx.map(extract, claims, key=lambda c: c.id):
         assert_type(claim, Claim)
         assert_type(facts, Facts)
-    async for claim, maybe_facts in ctx.map(extract, claims, key=lambda c: c.id, on_error="collect"):
+    async for _, maybe_facts in ctx.map(extract, claims, key=lambda c: c.id, on_error="collect"):
         assert_type(maybe_facts, Facts | Failure)
         if isinstance(maybe_facts, Failure):
             assert_type(maybe_facts.error, str)

@@ -298,17 +298,23 @@ class Activation:
 
     def _compose(self) -> Draft:
         draft = Draft(self._last_seq, max(self._clock.now(), self.core.now if self.core else 0))
-        for queue in (self._asks, self._results):
-            while queue and len(draft) < _DRAFT_WRITES and draft.bytes < _DRAFT_BYTES:
-                queue.popleft()(draft)
+        self._drain(self._asks, draft)
+        if self._end is None:
+            # Before the results, among them the ends of children that a cancel has ended: see Mailbox.read.
+            self._mail.write(draft, self._add_cancel)
+        self._drain(self._results, draft)
         if self.core is not None and self.core.progress not in (None, self._progress):
             draft.progress = self._progress = self.core.progress
         if self._end is not None:
             draft.end = None if self._asks else self._end
             return draft
-        self._mail.write(draft, self._add_cancel)
         self._add_time(draft)
         return draft
+
+    @staticmethod
+    def _drain(queue: deque[Callable[[Draft], None]], draft: Draft) -> None:
+        while queue and len(draft) < _DRAFT_WRITES and draft.bytes < _DRAFT_BYTES:
+            queue.popleft()(draft)
 
     def _add_time(self, draft: Draft) -> None:
         """What the clock has made due: timers, the run's own deadline."""

@@ -53,7 +53,9 @@ class Mailbox:
         moved, self._moved = self._moved, set()
         try:
             ended = [(map_hash, await self._store.ended_children(self._rid, map_hash)) for map_hash in sorted(moved)]
-            if self._exists > self.read_to:
+            # After them, and whenever there may be any: a cancel that ended them was filed before they ended, and the
+            # body has to hear of it first. It would fail of cancelled children otherwise, and its run with it.
+            if moved or self._exists > self.read_to:
                 self._news.extend(await self._store.news(self._rid, after=self.read_to))
                 self.read_to = self._exists = max([self.read_to, *(news.wake for news in self._news)])
         except BaseException:
