@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, cast
 
 from holdfast import codec
-from holdfast.clock import SECOND
+from holdfast.clock import SECOND, boot_seconds
 from holdfast.durable import asks, ending
 from holdfast.durable.alarm import Alarm
 from holdfast.durable.asks import Ask, Chunk, Effect
@@ -24,7 +24,7 @@ from holdfast.durable.replay import make_core
 from holdfast.durable.running import Running
 from holdfast.durable.services import Services
 from holdfast.durable.wishes import write
-from holdfast.errors import HoldfastError, LeaseLost, StoreError, StoreRejected
+from holdfast.errors import HoldfastError, LeaseLost, StoreBusy, StoreError, StoreRejected
 from holdfast.records.delta import Block, End, Finish, Suspend, Verdict
 from holdfast.records.journal import EndedChild, Entry
 from holdfast.settings import MAX_ENTRIES, WARN_ENTRIES
@@ -34,9 +34,8 @@ logger = logging.getLogger("holdfast.run")
 
 F = TypeVar("F", bound=Callable[..., None])
 
-_DRAFT_BYTES = 4 * 2**20
-_DRAFT_WRITES = 2000
 _READ_AGAIN = 0.2  # seconds
+_READS = 5
 _BEFORE = {Suspend: "suspending", Finish: "ending"}
 _AFTER = {Suspend: "suspended", Finish: "ended"}
 
@@ -76,13 +75,14 @@ class Activation:
         self._results: deque[Callable[[Draft], None]] = deque()
         self._to_start: list[Effect | Chunk] = []
         self._end: End | None = None
-        self._entries = run.entries
+        self._entries = sum(entry.branch is None for entry in claimed.history.entries)
+        self._retries: list[tuple[Effect, Entry]] = []  # to be tried again, once that is durable
         self._leaving = False
         self._in_flight = False
         self._alarm = Alarm(services.clock, self._alarmed)
         self._linger: asyncio.TimerHandle | None = None
         self._progress = run.progress
-        self._restless_since: int | None = None
+        self._restless_since: float | None = None
         self._flight: asyncio.Task[None] | None = None
         self._broken = False
         self.core: Core | None = None
@@ -116,6 +116,11 @@ class Activation:
         return Block(why=codec.pack_failure("JournalTooLong", what))
 
     def _item_values(self, map_hash: int, ords: Sequence[int]) -> list[bytes]:
+        for _ in range(_READS - 1):
+            try:
+                return self._services.store.item_values(self.run.rid, map_hash, ords)
+            except StoreBusy:
+                logger.info("values of a map could not be read; trying again", exc_info=True)
         return self._services.store.item_values(self.run.rid, map_hash, ords)
 
     @_watched
@@ -151,6 +156,11 @@ class Activation:
 
     def broke(self, error: BaseException) -> None:
         """Something raised that must not: a defect of Holdfast's, which a person has to look at."""
+        if isinstance(error, StoreError):  # a read that failed: the run is none the worse
+            self.say(logging.ERROR, f"the store could not be read: {error}")
+            self.retire()
+            self._services.lost()
+            return
         self.say(logging.CRITICAL, "an internal error stopped it", error=error)
         if self._broken or self.retired:
             self.retire()
@@ -190,10 +200,10 @@ class Activation:
         self._flush()
 
     def _not_rested(self) -> None:
-        now = self._clock.now()
+        now = boot_seconds()  # not the injected clock: a body that spins may be all that keeps it from moving
         if self._restless_since is None:
             self._restless_since = now
-        elif now - self._restless_since > self._services.settings.silent * SECOND:
+        elif now - self._restless_since > self._services.settings.silent:
             message = "the body has not come to rest for minutes: it spins on callbacks without waiting for anything"
             self._stop_with(Block(why=codec.pack_failure("Spinning", message)))
             return
@@ -211,6 +221,7 @@ class Activation:
                     self._asks.append(lambda draft: write(draft, self.run, ask))
                 self._to_start.append(ask)
             case asks.Abandon():
+                self._to_start = [work for work in self._to_start if work.key != ask.key]
                 self._running.abandon(ask.key)
             case asks.BranchEnded():
                 self._results.append(lambda draft: draft.item(ask.item, ok=ask.ok, value=ask.value))
@@ -219,9 +230,8 @@ class Activation:
 
     def _body_ended(self) -> None:
         assert self.core is not None, "a pumped activation has a core"
-        if self.core.finished and not self.core.blocked:
+        if not self.core.blocked:
             self.core.end_check()
-        self._to_start.clear()
         self._results.clear()
         self._mail.clear()
         returns = codec.hints_of(self._agent.fn).returns
@@ -230,6 +240,7 @@ class Activation:
     def _stop_with(self, end: End) -> None:
         """Write what is still to be written, then the end."""
         self._end = end
+        self._to_start.clear()
         self._running.cancel_all()
         if isinstance(end, Block):
             self._asks.clear()
@@ -249,7 +260,7 @@ class Activation:
         failures = len(effect.failures) + 1
         if ended.retry and failures <= effect.call.options.retries:
             attempt = draft.attempt(effect, failures, ended.value, draft.at + backoff(effect.call.options, failures))
-            self._running.park(effect, attempt)
+            self._retries.append((effect, attempt))  # begun once the attempt is durable
         else:
             draft.outcome(effect, ok=ended.ok, value=ended.value)
 
@@ -258,8 +269,6 @@ class Activation:
         self._start_effects(works)
 
     def _start_effects(self, works: Sequence[Effect | Chunk]) -> None:
-        if self._leaving:
-            return
         if works and not self._services.may_begin():
             self._services.lost()
             return
@@ -273,7 +282,7 @@ class Activation:
         """Commit what is ready; else read news; else start what may start; else rest."""
         if self.retired or self._in_flight or (self._restless_since is not None and self._end is None):
             return
-        if not self._asks:
+        if not self._asks and not self._leaving and not self._cancel_is_due():
             self._start_waiting()
         draft = self._compose()
         if draft:
@@ -301,7 +310,7 @@ class Activation:
         self._drain(self._asks, draft)
         if self._end is None:
             # Before the results, among them the ends of children that a cancel has ended: see Mailbox.read.
-            self._mail.write(draft, self._add_cancel)
+            self._mail.write(draft, self._add_cancel, self._branch_of)
         self._drain(self._results, draft)
         if self.core is not None and self.core.progress not in (None, self._progress):
             draft.progress = self._progress = self.core.progress
@@ -313,8 +322,13 @@ class Activation:
 
     @staticmethod
     def _drain(queue: deque[Callable[[Draft], None]], draft: Draft) -> None:
-        while queue and len(draft) < _DRAFT_WRITES and draft.bytes < _DRAFT_BYTES:
+        while queue and not draft.full:
             queue.popleft()(draft)
+
+    def _cancel_is_due(self) -> bool:
+        """A cancel that is known comes before the effects of the drain that preceded it."""
+        deadline = self.run.deadline_at
+        return self._mail.has_cancel or (deadline is not None and deadline <= self._clock.now())
 
     def _add_time(self, draft: Draft) -> None:
         """What the clock has made due: timers, the run's own deadline."""
@@ -332,24 +346,16 @@ class Activation:
             draft.cancel(timed_out=timed_out, reason=reason)
 
     async def _commit(self, draft: Draft) -> None:
-        starting, self._to_start = ([], self._to_start) if self._asks else (self._to_start, [])
+        waits = bool(self._asks) or draft.cancels_run
+        starting, self._to_start = ([], self._to_start) if waits else (self._to_start, [])
         reach(_BEFORE.get(type(draft.end), "committing"), self.run.id)
         try:
             verdict = await self._services.committer.submit(draft.delta(self.run.rid, self.run.epoch))
-        except LeaseLost:
-            self.retire()
-            self._services.lost()
-            return
-        except StoreRejected as error:
-            self._reject(draft, error)
-            return
-        except StoreError as error:  # not transient, or the committer would have tried again
-            self.say(logging.CRITICAL, f"the store cannot be used any more: {error}")
-            self.retire()
-            self._services.lost()
-            return
-        finally:
+        except StoreError as error:
             self._in_flight = False
+            self._not_committed(draft, error)
+            return
+        self._in_flight = False
         reach(_AFTER.get(type(draft.end), "committed"), self.run.id)
         if self.retired:
             return
@@ -361,10 +367,22 @@ class Activation:
         else:
             self._committed(draft, starting)
 
+    def _not_committed(self, draft: Draft, error: StoreError) -> None:
+        if isinstance(error, StoreRejected) and not self.retired:
+            self._reject(draft, error)
+            return
+        if not isinstance(error, LeaseLost):  # not transient either, or the committer would have tried again
+            self.say(logging.CRITICAL, f"the store cannot be used any more: {error}")
+        self.retire()
+        self._services.lost()
+
     def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
         self._last_seq = draft.last_seq
-        self._entries += len(draft.entries)
-        if self._entries > MAX_ENTRIES:
+        self._entries += sum(entry.branch is None for entry in draft.entries)  # maps do not count
+        retries, self._retries = self._retries, []
+        for effect, attempt in retries:
+            self._running.park(effect, attempt)
+        if self._end is None and self._entries > MAX_ENTRIES:
             self._stop_with(self._too_long())
             return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
@@ -374,7 +392,10 @@ class Activation:
                 self.core.recorded.note(entry)
             self._mail.moved(group.map for group in draft.groups)
             self.core.push(draft.deliveries())
-        self._start_effects(starting)
+        if self._end is not None:  # it was to end while this was in flight
+            self._flush()
+            return
+        self._start_effects([work for work in starting if not self._leaving or _may_have_begun(work)])
         if draft.deliveries():
             self._pump()
         else:
@@ -408,6 +429,11 @@ class Activation:
         ref = item_of(map_hash, child, self._within(map_hash))
         return lambda draft: draft.item(ref, ok=child.ok, value=None)
 
+    def _branch_of(self, key: str) -> int | None:
+        """The branch in which a promise was declared or a child started."""
+        intent = self.core.recorded.intents.get(key) if self.core else None
+        return intent.branch if intent else None
+
     def _within(self, map_hash: int) -> int | None:
         run = self.core.maps.get(map_hash) if self.core else None
         return run.scope.branch if run else None
@@ -417,7 +443,7 @@ class Activation:
     def _rest(self) -> None:
         if self.retired or self.core is None or self._end is not None:
             return
-        if self._services.may_begin():
+        if self._services.may_begin() and not self._leaving:
             self._running.begin_due()
         wake_at = self._next_wake()
         self._alarm.set(wake_at)
@@ -473,6 +499,11 @@ class Activation:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
+
+
+def _may_have_begun(work: Effect | Chunk) -> bool:
+    """Whether its intent is recorded by now: if it does not begin, nobody will ever know."""
+    return isinstance(work, Effect) and work.call.options.effect == "at_most_once"
 
 
 def _last_seq(claimed: Claimed) -> int:

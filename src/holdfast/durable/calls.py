@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from holdfast import codec
 from holdfast.clock import SECOND, Duration, micros
-from holdfast.durable.scope import Scope, current_scope, scope_or_none
+from holdfast.durable.scope import Scope, current_scope, is_storable_text, scope_or_none
 from holdfast.errors import BadOption, CallReused, TooLarge
 from holdfast.records.journal import Op
 
@@ -57,6 +57,8 @@ class Options:
             raise BadOption(f"effect={self.effect!r}: choose one of {', '.join(EFFECTS)}")
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             raise BadOption(f"retries={self.retries!r}: a number of further attempts, 0 or more")
+        if self.key is not None and not is_storable_text(self.key):
+            raise BadOption(f"key={self.key!r}: a key is text that UTF-8 can write, and not empty")
         if self.timeout == 0:
             raise BadOption("timeout is zero: nothing can finish in no time")
         if self.effect == "at_most_once" and self.retries:

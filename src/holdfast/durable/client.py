@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import jsonschema
@@ -83,13 +82,6 @@ class StoredRun(Run[R], Generic[R]):
         return await self._client.recorded(self.id)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
-    """Why a run is not being executed just now, in words."""
-
-    reason: str
-
-
 class Client:
     """Starts, finds and tells runs. Made by ``app.open`` and ``app.connect``."""
 
@@ -122,11 +114,12 @@ class Client:
     async def start_all(
         self, calls: Sequence[Call[R]], /, *, keys: Sequence[str] | None = None, priority: int = 0
     ) -> list[StoredRun[R]]:
-        """Start many runs in one transaction: all are durable when this returns, or none is.
+        """Start many runs in one transaction; all are durable when this returns.
 
         Raises:
             BadOption: as many keys as calls are needed.
-            KeyConflict, NotStorable, UnknownAgent: as :meth:`start`.
+            KeyConflict: as :meth:`start`; the others are started.
+            NotStorable, UnknownAgent: as :meth:`start`; none is started.
         """
         if keys is not None and len(keys) != len(calls):
             raise BadOption(f"{len(keys)} keys for {len(calls)} calls: give one each")

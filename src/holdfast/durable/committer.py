@@ -88,6 +88,9 @@ class Committer:
             self._closed = True
             self._refuse(batch, error)
             self._refuse(self._queue, error)
+        except asyncio.CancelledError:
+            self._refuse(batch, LeaseLost(f"worker {self._worker} has lost its lease"))
+            raise
         finally:
             self._task = None
 
@@ -130,6 +133,11 @@ class Committer:
             except StoreRejected:
                 self._number -= 1  # nothing was applied, so the number was not used
                 raise
+            except StoreError:
+                raise
+            except Exception as error:  # a value that the store cannot even look at: poison like any other
+                self._number -= 1
+                raise StoreRejected(f"{type(error).__name__}: {error}") from error
             else:
                 self.struggling = False
                 return verdicts

@@ -119,6 +119,9 @@ class Context(InBody, Generic[D]):
             ...     ctx.progress(3, 10, "claims read")
         """
         current_scope("ctx.progress()")
+        for name, value, kind in (("done", done, int), ("total", total, int | None), ("message", message, str)):
+            if not isinstance(value, kind):
+                raise BadOption(f"ctx.progress({name}={value!r}): a {kind} is needed")
         self._core.progress = Progress(done=done, total=total, message=message)
 
     def changed(self, name: str) -> bool:

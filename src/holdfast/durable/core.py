@@ -29,7 +29,7 @@ from holdfast.durable.scope import Scope
 from holdfast.durable.slots import Due, Slots
 from holdfast.durable.timers import Timers
 from holdfast.errors import BadOption, CallRefused
-from holdfast.records.journal import Entry, History, Item, ItemIndex, Kind
+from holdfast.records.journal import Entry, History, Item, ItemIndex, Kind, Op
 from holdfast.records.run import Progress
 
 if TYPE_CHECKING:  # maps are built on the core; the core only passes their items on
@@ -103,7 +103,6 @@ class Core:
         self.continuing: Call[Any] | None = None
         self.retired = False
         self.replaying = identity.again or bool(history.entries or history.maps)  # until the journal is exhausted
-        self.delivered = 0
         self.progress: Progress | None = None  # what the body last said
         self.maps: dict[int, MapRun] = {}
         self._feed = Feed(history.entries)
@@ -138,11 +137,9 @@ class Core:
                 budget = self._drain(budget)
             elif self.due:
                 budget -= 1
-                self.delivered += 1
                 self.due.deliver_next()
             elif (delivery := self._feed.pop()) is not None:
                 budget -= 1
-                self.delivered += 1
                 self._deliver(delivery)
             else:
                 return True
@@ -156,6 +153,17 @@ class Core:
             if isinstance(ask, asks.Effect | asks.Child):
                 self.fit.check_live(ask.scope, ask)
         return [] if self.blocked else taken
+
+    def undelivered(self) -> tuple[list[Entry], Cancelling | None]:
+        """What the body goes on without having observed: promises, which its next generation is given, and a cancel."""
+        promises = self.slots.held_promises
+        cancel = None
+        while (left := self._feed.pop()) is not None:
+            if isinstance(left, Entry) and left.kind is Kind.CANCEL:
+                cancel = _cancelling(left)
+            elif isinstance(left, Entry) and left.op is Op.PROMISE:
+                promises.append(left)
+        return promises, cancel
 
     def end_check(self) -> None:
         """After a normal end: block over guarded calls that the code no longer makes; report forgotten calls."""
@@ -308,12 +316,16 @@ class Core:
             self.touch(scope)
 
     def _deliver_cancel(self, entry: Entry) -> None:
-        told = json.loads(entry.value)
-        self.cancelling = Cancelling(timed_out=told["timed_out"], reason=told["reason"], at=entry.at)
+        self.cancelling = _cancelling(entry)
         self.root.move_clock(entry.at)
         if self.root.main is not None:
             self.root.main.cancel()
         self.touch(self.root)
+
+
+def _cancelling(entry: Entry) -> Cancelling:
+    told = json.loads(entry.value)
+    return Cancelling(timed_out=told["timed_out"], reason=told["reason"], at=entry.at)
 
 
 def _finish(future: BodyFuture) -> None:

@@ -13,6 +13,9 @@ from holdfast.records.delta import Delta, End, NewPromise
 from holdfast.records.journal import Entry, Group, Item, Kind, News, Op
 from holdfast.records.run import NewRun, Progress
 
+_BYTES = 4 * 2**20
+_WRITES = 2000
+
 
 class Draft:
     """Collects what a run is about to write.
@@ -53,6 +56,11 @@ class Draft:
 
     def __len__(self) -> int:
         return len(self.entries) + len(self.items) + len(self.children)
+
+    @property
+    def full(self) -> bool:
+        """Whether the rest had better go into the next one."""
+        return len(self) >= _WRITES or self.bytes >= _BYTES
 
     @property
     def cancels_run(self) -> bool:
@@ -162,9 +170,9 @@ class Draft:
             Kind.CANCEL, Op.RUN, "~cancel", value=json.dumps({"timed_out": timed_out, "reason": reason}).encode()
         )
 
-    def news(self, news: News) -> None:
-        """Add what somebody else has told the run: the outcome of a child or a promise."""
-        self.entry(Kind.OUTCOME, news.op, news.key, ok=news.ok, value=news.value)
+    def news(self, news: News, branch: int | None) -> None:
+        """Add what somebody else has told the run: the outcome of a child or a promise, and of which branch."""
+        self.entry(Kind.OUTCOME, news.op, news.key, branch=branch, ok=news.ok, value=news.value)
 
     def child(self, ask: Child, run: NewRun) -> Entry | None:
         """Add a child; its intent too, unless its group stands for it."""

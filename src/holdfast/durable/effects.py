@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import json
@@ -18,7 +19,7 @@ from holdfast.durable.asks import Effect
 from holdfast.durable.calls import Options
 from holdfast.durable.catalog import ToolContext, takes
 from holdfast.durable.outcomes import TIMED_OUT, UNKNOWN
-from holdfast.errors import NotInRun, NotStorable
+from holdfast.errors import LeaseLost, NotInRun, NotStorable
 from holdfast.records.journal import Entry
 
 logger = logging.getLogger("holdfast.step")
@@ -88,6 +89,7 @@ class Effects:
         self.deps = deps
         self._pool = pool
         self._replaced = replaced if replaced is not None else {}
+        self.may_begin: Callable[[], bool] = lambda: True  # whether the lease still allows a function to begin
 
     async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
         """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.
@@ -105,6 +107,7 @@ class Effects:
             return Ended(ok=False, value=codec.failure_of(error).pack())
         except _TimedOut as late:
             if late.thread is not None and len(effect.failures) < options.retries:
+                logger.warning("step %s timed out; it is tried again once its thread has ended", effect.key)
                 await asyncio.wait({late.thread})  # a second attempt beside the first would be twice at once
             return _timed_out(options)
         except asyncio.CancelledError as error:
@@ -142,18 +145,43 @@ class Effects:
     async def _in_thread(
         self, effect: Effect, fn: Callable[..., Any], args: Sequence[Any], seconds: float | None
     ) -> Any:
-        context = contextvars.copy_context()
-        thread = asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: context.run(_call, fn, args, effect.call.kwargs)
-        )
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        begun: asyncio.Future[None] = loop.create_future()
+
+        def work() -> Any:
+            self._check_lease()  # it may have stood in line for long
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, begun)
+            return context.run(_call, fn, args, effect.call.kwargs)
+
+        queued = self._pool.submit(work)
+        thread = asyncio.wrap_future(queued)
         try:
+            await asyncio.wait({thread, begun}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({thread}, timeout=seconds)
         finally:
-            if not thread.done():  # it was abandoned, or takes too long: the thread goes on, and nobody waits for it
+            if not thread.done():
+                # Abandoned, or too slow. What still stands in line must not begin after its end is recorded; a thread
+                # that is at work goes on, and nobody waits for it.
+                queued.cancel()
                 thread.add_done_callback(_retrieve)
         if not thread.done():
             raise _TimedOut(thread)
         return thread.result()
+
+    def _check_lease(self) -> None:
+        if not self.may_begin():
+            raise LeaseLost("the worker's lease has ended: nothing may begin any more")
+
+
+def cancelled_itself(error: BaseException) -> Ended:
+    """The outcome of a step whose function cancelled its own task."""
+    return Ended(ok=False, value=codec.failure_of(error).pack())
+
+
+def _tell(begun: asyncio.Future[None]) -> None:
+    if not begun.done():
+        begun.set_result(None)
 
 
 def backoff(options: Options, failures: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast import codec
@@ -11,6 +12,7 @@ from holdfast.durable.draft import renumbered
 from holdfast.durable.outcomes import CANCELLED, RUN_TIMED_OUT
 from holdfast.errors import NotStorable
 from holdfast.records.delta import Block, End, Finish, Renew
+from holdfast.records.journal import Entry
 from holdfast.records.run import Status
 
 
@@ -19,7 +21,8 @@ def end_of(core: Core, returns: Any, at: int) -> End:
     if core.blocked is not None:
         return Block(why=codec.pack_failure("Blocked", core.blocked.message))
     if core.continuing is not None:
-        return _renewed(core)
+        promises, cancel = core.undelivered()
+        return _renewed(core, promises) if cancel is None else cancelled(cancel, at)
     if core.cancelling is not None:
         return cancelled(core.cancelling, at)
     return _finished(core.root.main, returns, at)
@@ -37,7 +40,7 @@ def failed(type_name: str, message: str, at: int) -> Finish:
     return Finish(status=Status.FAILED, value=codec.pack_failure(type_name, message), at=at)
 
 
-def _renewed(core: Core) -> Renew:
+def _renewed(core: Core, promises: Sequence[Entry]) -> Renew:
     call = core.continuing
     assert call is not None, "asked only when it is set"
     return Renew(
@@ -45,7 +48,7 @@ def _renewed(core: Core) -> Renew:
         version=call.version,
         input=codec.pack(call.packed_arguments()),
         digest=core.identity.digest,  # start() under the run's key must find it whatever it goes on with
-        carry=renumbered(core.slots.held_promises),
+        carry=renumbered(promises),
     )
 
 

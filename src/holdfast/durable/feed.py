@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -57,12 +58,14 @@ class Feed:
     """The queue of deliveries."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._sources: list[_Recorded | _Indexed] = [_Recorded(entries)]
+        self._sources: list[tuple[int, int, _Recorded | _Indexed]] = []  # a heap by seq, without exhausted ones
+        self._added = 0
         self._live: deque[Delivery] = deque()
+        self._add(_Recorded(entries))
 
     def add_index(self, map_hash: int, index: ItemIndex, within: int | None) -> None:
         """Add the recorded items of a map that the body has just begun."""
-        self._sources.append(_Indexed(map_hash, index, within))
+        self._add(_Indexed(map_hash, index, within))
 
     def push(self, committed: Iterable[Delivery]) -> None:
         """Add what has just been committed; its ``seq`` is above all others."""
@@ -70,10 +73,14 @@ class Feed:
 
     def pop(self) -> Delivery | None:
         """The next delivery, if any is left."""
-        first = None
-        for source in self._sources:
-            if source.seq is not None and (first is None or source.seq < (first.seq or 0)):
-                first = source
-        if first is not None:
-            return first.pop()
-        return self._live.popleft() if self._live else None
+        if not self._sources:
+            return self._live.popleft() if self._live else None
+        source = heapq.heappop(self._sources)[2]
+        delivery = source.pop()
+        self._add(source)
+        return delivery
+
+    def _add(self, source: _Recorded | _Indexed) -> None:
+        if source.seq is not None:
+            self._added += 1
+            heapq.heappush(self._sources, (source.seq, self._added, source))

@@ -9,7 +9,7 @@ from holdfast.durable import asks
 from holdfast.durable.asks import Ask, Blocked
 from holdfast.durable.recorded import Recorded, name_in
 from holdfast.durable.scope import Scope
-from holdfast.records.journal import Entry
+from holdfast.records.journal import Entry, Op
 
 logger = logging.getLogger("holdfast.run")
 
@@ -41,21 +41,25 @@ class Fit:
     def check_intent(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
         """A call is made whose beginning is recorded: its arguments must be the recorded ones."""
         intent = self._recorded.intents.get(ask.key)
+        attempts = self._recorded.attempts.get(ask.key)
+        if intent is None and attempts and attempts[-1].guarded:
+            intent = attempts[-1]
         if intent is None or intent.fingerprint == ask.fingerprint or name_in(ask.key) in scope.waived:
             return
         self.block(intent, f"{ask.call!r}")
 
-    def accepts(self, scope: Scope, fingerprint: bytes, entry: Entry) -> bool:
+    def accepts(self, scope: Scope, fingerprint: bytes, entry: Entry, *, guarded: bool, op: Op | None) -> bool:
         """Whether a recorded outcome may be given to the call of its key."""
-        if not fingerprint or not entry.fingerprint or fingerprint == entry.fingerprint:
+        same_kind = op is None or op is entry.op
+        if same_kind and (not fingerprint or not entry.fingerprint or fingerprint == entry.fingerprint):
             return True
         if name_in(entry.key) in scope.waived:
             return True
         other = self._recorded.elsewhere(entry.key, fingerprint)
         if other is not None:
             self.block(entry, f"the arguments that are recorded under {other.key}: calls were reordered")
-        elif entry.guarded:
-            self.block(entry, "other arguments")
+        elif entry.guarded or guarded:
+            self.block(entry, "other arguments" if same_kind or op is None else f"a {op.name.lower()} of that name")
         else:
             self._drift(entry)
         return self.blocked is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import sys
 from asyncio import events
 from collections import deque
@@ -21,10 +22,11 @@ from weakref import WeakSet
 
 from holdfast import codec
 from holdfast.clock import SECOND
-from holdfast.errors import EffectInBody, UsageError
+from holdfast.errors import BadOption, EffectInBody, UsageError
 
 logger = logging.getLogger("holdfast.body")
 
+_LONGEST_DELAY_S = 10_000 * 366 * 86_400  # ten thousand years
 _HASH_MASK = (1 << 61) - 1
 
 
@@ -255,12 +257,12 @@ class BodyLoop(asyncio.AbstractEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self._set_timer(round(delay * SECOND), callback, args, context)
+        return self._set_timer(_in_micros(delay), callback, args, context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self._set_timer(round((when - self.time()) * SECOND), callback, args, context)
+        return self._set_timer(_in_micros(when - self.time()), callback, args, context)
 
     def call_until(self, key: str, deadline: int, callback: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
         """A timer for an instant, under a key of its own."""
@@ -269,8 +271,10 @@ class BodyLoop(asyncio.AbstractEventLoop):
         return timer
 
     def _set_timer(
-        self, delay: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None
+        self, delay: int | None, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None
     ) -> asyncio.TimerHandle:
+        if delay is None:  # for ever: a timer that nobody will ever fire
+            return BodyTimer("", self.epoch, callback, args, self, context)
         delay = max(0, delay)
         if delay == 0:  # due already: an ordinary callback, which writes nothing
             timer = BodyTimer("", self.now, callback, args, self, context)
@@ -324,6 +328,15 @@ class BodyLoop(asyncio.AbstractEventLoop):
 
     def _refuse(self, what: str) -> NoReturn:
         raise EffectInBody(f"{self.name}: {what} from an agent's body: it would not replay. Wrap it in ctx.step")
+
+
+def _in_micros(seconds: float) -> int | None:
+    """A delay in microseconds; None for an infinite one."""
+    if seconds == math.inf:
+        return None
+    if not seconds < _LONGEST_DELAY_S:
+        raise BadOption(f"a delay of {seconds!r} s: write math.inf to wait for ever")
+    return round(seconds * SECOND)
 
 
 def _refusing(name: str) -> Callable[..., NoReturn]:

@@ -63,9 +63,14 @@ class Mailbox:
             raise
         return ended
 
-    def write(self, draft: Draft, cancel: Callable[[Draft, str], None]) -> None:
-        """Add all news to a draft; ``cancel`` adds a request to cancel."""
-        while self._news:
+    @property
+    def has_cancel(self) -> bool:
+        """Whether it holds a request to cancel."""
+        return any(news.op is Op.RUN for news in self._news)
+
+    def write(self, draft: Draft, cancel: Callable[[Draft, str], None], branch_of: Callable[[str], int | None]) -> None:
+        """Add news to a draft until it is full; ``cancel`` adds a request to cancel."""
+        while self._news and not draft.full:
             news = self._news.popleft()
             draft.seen = news.wake
             if news.op is Op.RUN:
@@ -73,7 +78,7 @@ class Mailbox:
             elif news.op is Op.MAP:
                 self._moved.add(codec.hash64(news.key))
             else:
-                draft.news(news)
+                draft.news(news, branch_of(news.key))
 
 
 def item_of(map_hash: int, child: EndedChild, within: int | None) -> ItemRef:

@@ -13,10 +13,10 @@ from holdfast import codec
 from holdfast.durable import asks
 from holdfast.durable.asks import ItemRef
 from holdfast.durable.core import Core
-from holdfast.durable.loop import BodyFuture, BodyLoop
+from holdfast.durable.loop import BodyFuture, BodyLoop, BodyTask
 from holdfast.durable.mapwork import MapWork, Place, Unit
 from holdfast.durable.results import Results, Values
-from holdfast.durable.scope import Scope, escape
+from holdfast.durable.scope import Scope, escape, is_storable_text
 from holdfast.errors import BadOption, DuplicateKey
 from holdfast.records.journal import Item, ItemIndex, Op
 
@@ -41,6 +41,7 @@ class MapRun:
             self.core, self.scope, self.key, mapped.mode, mapped.target, mapped.options, streaming=streaming
         )
         self._units: dict[int, Unit] = {}  # by the ord of an item that is not delivered yet
+        self._early: dict[int, Item] = {}  # delivered before they were pulled
         self._running: dict[Unit, None] = {}  # in the order in which they began: they are stopped in it too
         self._branches: set[int] = set()  # hashes of the keys seen, to refuse duplicates
         self._keys: dict[int, str] = {}  # of items that failed, or are not delivered yet
@@ -49,6 +50,7 @@ class MapRun:
         self._waker: BodyFuture | None = None
         self._source: Iterator[Any] | None = None
         self._source_waker: BodyFuture | None = None
+        self._puller: BodyTask | None = None
         self._pulled = 0
         self._exhausted = False
         self._recorded = _recorded_branches(self.core.history.maps.get(self.hash))
@@ -71,8 +73,11 @@ class MapRun:
 
     def accept(self, item: Item) -> None:
         """An item's outcome is delivered."""
+        if self._work.closed:
+            return
         unit = self._units.pop(item.ord, None)
-        if self._work.closed or unit is None:
+        if unit is None:  # recorded under a higher concurrency: its turn comes when it is pulled
+            self._early[item.ord] = item
             return
         unit.waiting -= 1
         if not unit.waiting:
@@ -96,7 +101,7 @@ class MapRun:
         self._work.closed = True
         if self.core.retired:
             return
-        self.core.later(lambda: self._work.stop(self._running))
+        self.core.later(self._stop)
 
     # -- for the body
 
@@ -117,13 +122,25 @@ class MapRun:
         """Do something between two drains, in the context in which the map is awaited."""
         self.core.later(lambda: self._context.run(action))
 
+    def _stop(self) -> None:
+        self._work.stop(self._running)
+        if self._puller is not None and not self._puller.done():
+            self._puller.cancel()
+            self.core.touch(self.scope)
+
     def _start(self) -> None:
+        try:
+            self._open()
+        except BaseException as error:
+            self._fail(_raised(error))
+
+    def _open(self) -> None:
         index = self.core.history.maps.get(self.hash)
         if index is not None:
             self.core.deliver_items(self.hash, index, self.scope.branch)
         self._work.open()
         if isinstance(self._items, AsyncIterable):
-            self.scope.loop.create_task(self._pull_async(self._items))
+            self._puller = self.scope.loop.create_task(self._pull_async(self._items))
             self.core.touch(self.scope)
         else:
             with self.scope.loop.running():  # a generator may ask for the time, or for chance
@@ -134,8 +151,7 @@ class MapRun:
     def _free(self) -> bool:
         if self._unbounded:
             return True
-        size = self._options.checkpoint_every
-        return len(self._running) < -(-self._options.concurrency // size)
+        return len(self._running) < max(1, self._options.concurrency // self._options.checkpoint_every)
 
     def _pull(self) -> None:
         if self._source is None:
@@ -148,8 +164,8 @@ class MapRun:
                 self._exhausted = len(chunk) < self._options.checkpoint_every
                 if chunk:
                     self._begin_unit(chunk)
-        except Exception as error:  # the items themselves raised, or a key is bad: the map fails with it
-            self._fail(error)
+        except BaseException as error:  # the items themselves raised, or a key is bad: the map fails with it
+            self._fail(_raised(error))
         self._finish_if_done()
 
     def _next_items(self, source: Iterator[Any]) -> list[Any]:
@@ -181,12 +197,12 @@ class MapRun:
         await begun
 
     def _begin_and_tell(self, chunk: list[Any], begun: BodyFuture) -> None:
-        if begun.done():
+        if begun.done() or self._work.closed:
             return
         try:
             self._begin_unit(chunk)
-        except Exception as error:
-            begun.set_exception(error)
+        except BaseException as error:
+            begun.set_exception(_raised(error))
         else:
             begun.set_result(None)
         self.core.touch(self.scope)
@@ -202,15 +218,23 @@ class MapRun:
         self._running[unit] = None
         for place in places:
             self._units[place.ref.ord] = unit
+            self._deliver_early(place.ref.ord)
         fresh = [place for place in places if not self._is_recorded(place.ref)]
         if fresh:
             self._work.begin(unit, fresh)
 
+    def _deliver_early(self, ord_: int) -> None:
+        item = self._early.pop(ord_, None)
+        if item is not None:
+            self.core.due.add(item.seq, lambda: self.accept(item))
+
     def _place(self, item: Any) -> Place:
         with self.scope.loop.running():
             own = self._options.key(item)
-        if not isinstance(own, str):
-            raise BadOption(f"{self.key}: key={own!r} of item {self._pulled} is no text: let key= return a str")
+        if not is_storable_text(own):
+            raise BadOption(
+                f"{self.key}: key={own!r} of item {self._pulled}: let key= return text that UTF-8 can write"
+            )
         key = f"{self.key}/{escape(own)}"
         branch = codec.hash64(key)
         if branch in self._branches:
@@ -235,6 +259,14 @@ class MapRun:
             self.core.fit.stop(blocked)
         return recorded == ref.branch
 
+    def _check_length(self) -> None:
+        group = self.core.history.groups.get(self.hash)
+        recorded = max(len(self._recorded), (group.total or 0) if group is not None else 0)
+        if recorded > self._pulled:
+            blocked = asks.Blocked(key=self.key, recorded=f"{recorded} items", asked=f"{self._pulled} items")
+            blocked.advice = "A map must be given all the items that it was given before; then resume the run."
+            self.core.fit.stop(blocked)
+
     def _wake(self) -> None:
         if self._waker is not None and not self._waker.done():
             self._waker.set_result(None)
@@ -250,14 +282,23 @@ class MapRun:
         self.close()
 
     def _finish_if_done(self) -> None:
-        if self._exhausted:
+        if self._exhausted and not self._work.closed:
+            self._check_length()
             self._work.complete(self._pulled)
         if self._exhausted and not self._running and not self.whole.done():
             self.whole.set_result(Results(self._values, self._pulled))
             self._work.closed = True
             self._branches.clear()
+            self.core.maps.pop(self.hash, None)
             self.core.touch(self.scope)
             self._wake()
+
+
+def _raised(error: BaseException) -> Exception:
+    """What the items or the key function raised, as an exception that a future can hold."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"the items of a map raised {type(error).__name__}: {error}")
 
 
 def _recorded_branches(index: ItemIndex | None) -> array[int]:

@@ -25,7 +25,6 @@ class Recorded:
         self.intents: dict[str, Entry] = {}
         self.attempts: dict[str, list[Entry]] = defaultdict(list)
         self.marks: dict[str, Entry] = {}
-        self.last_seq = entries[-1].seq if entries else 0
         self._entries = entries
         self._claimed: set[str] = set()
         self._unclaimed: dict[str, dict[str, Entry]] = defaultdict(dict)  # guarded ones, by scope

@@ -35,6 +35,7 @@ def make_core(agent: Agent[Any, Any], run: Run, history: History, deps: Any, loa
     Raises:
         HoldfastError: the run's input does not fit the agent.
     """
+    codec.hints_of(agent.fn).returns  # noqa: B018  # what cannot be resolved is said now, not at the end
     args, kwargs = codec.unpack_arguments(agent.fn, codec.unpack(run.input), skip=1)
     identity = Identity(
         run_id=run.id, root=run.root, generation=run.generation, started_at=run.started_at or run.created_at,
@@ -44,13 +45,15 @@ def make_core(agent: Agent[Any, Any], run: Run, history: History, deps: Any, loa
     return Core(identity, history, body, agent.fn.__qualname__, loader)
 
 
-def divergence(agent: Agent[Any, Any], run: Run, history: History, loader: Loader) -> Divergence | None:
+def divergence(
+    agent: Agent[Any, Any], run: Run, history: History, loader: Loader, deps: Any = None
+) -> Divergence | None:
     """Replay a run that has ended: None if the code does again exactly what is recorded.
 
-    The body runs with ``deps`` None; nothing it asks for is executed.
+    The body runs with ``deps``; nothing it asks for is executed.
     """
     try:
-        core = make_core(agent, run, history, None, loader)
+        core = make_core(agent, run, history, deps, loader)
         while not core.advance(_TURN):
             pass
         found = _compare(agent, run, core)

@@ -51,7 +51,8 @@ class Requests:
     def _open(self, scope: Scope, call: Call[Any], *, shared: bool, detached: bool = False) -> asks.Effect | asks.Child:
         core = self._core
         ask = self._ask_of(scope, call, call.place(scope), detached)
-        core.slots.open(scope, ask.key, decoder_of(call), fingerprint=ask.fingerprint, shared=shared)
+        slot = core.slots.open(scope, ask.key, decoder_of(call), fingerprint=ask.fingerprint, shared=shared)
+        slot.guarded, slot.op = call.guarded, call.target.op
         core.fit.check_intent(scope, ask)
         if not (isinstance(ask, asks.Child) and ask.key in core.recorded.intents):
             core.ask(ask.key, ask)

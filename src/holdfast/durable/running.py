@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.clock import Clock
 from holdfast.durable.asks import Chunk, Effect
-from holdfast.durable.effects import Effects, Ended, StepInfo, not_before, unknown
+from holdfast.durable.effects import Effects, Ended, StepInfo, cancelled_itself, not_before, unknown
 from holdfast.records.journal import Entry
 
 logger = logging.getLogger("holdfast.step")
@@ -69,8 +69,9 @@ class Running:
                 self._spawn(key, self._run_one(effect))
 
     def park(self, effect: Effect, attempt: Entry) -> None:
-        """Try an effect again after a failure that is recorded."""
-        self.begin(replace(effect, failures=(*effect.failures, attempt)))
+        """Try an effect again, after a failure that is recorded, when :meth:`begin_due` finds that it is time."""
+        again = replace(effect, failures=(*effect.failures, attempt))
+        self._parked[effect.key] = (not_before(again.failures), again)
 
     def abandon(self, key: str) -> None:
         """Stop an effect that nobody waits for."""
@@ -98,16 +99,27 @@ class Running:
         logger.debug(
             "step %s begins", effect.key, extra={"holdfast": self._log | {"step": info.step, "attempt": info.attempt}}
         )
-        ended = await self._effects.attempt(effect, info)
+        try:
+            ended = await self._effects.attempt(effect, info)
+        except asyncio.CancelledError as error:
+            if self._tasks.get(effect.key) is not asyncio.current_task():
+                raise  # it was abandoned
+            ended = cancelled_itself(error)
         self._tasks.pop(effect.key, None)
         self._report([(effect, ended)])
 
     async def _run_chunk(self, chunk: Chunk) -> None:
         places = asyncio.Semaphore(chunk.concurrency)
+        whole = asyncio.current_task()
 
         async def one(effect: Effect) -> tuple[Effect, Ended]:
             async with places:
-                return effect, await self._effects.attempt(effect, self._info(effect))
+                try:
+                    return effect, await self._effects.attempt(effect, self._info(effect))
+                except asyncio.CancelledError as error:
+                    if self._tasks.get(chunk.key) is not whole:
+                        raise
+                    return effect, cancelled_itself(error)
 
         ended = await asyncio.gather(*(one(effect) for effect in chunk.effects))
         self._tasks.pop(chunk.key, None)

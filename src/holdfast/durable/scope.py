@@ -21,6 +21,11 @@ class InBody:
     """What only makes sense inside a body: a function that holds one is part of the body."""
 
 
+def is_storable_text(value: object) -> bool:
+    """Whether it can be a key."""
+    return isinstance(value, str) and value != "" and value.encode("utf-8", "ignore").decode() == value
+
+
 def escape(text: str) -> str:
     """An item's or call's own key as one segment of a longer key."""
     return text.replace("%", "%25").replace("/", "%2F").replace("#", "%23")

@@ -40,7 +40,7 @@ class Due:
 class Slot:
     """Where the outcome of one key goes: to whoever awaits it."""
 
-    __slots__ = ("decode", "entry", "fingerprint", "futures", "key", "scope", "shared")
+    __slots__ = ("decode", "entry", "fingerprint", "futures", "guarded", "key", "op", "scope", "shared")
 
     def __init__(
         self, scope: Scope, key: str, decode: Callable[[Entry], Any], fingerprint: bytes, shared: bool
@@ -49,6 +49,8 @@ class Slot:
         self.key = key
         self.decode = decode
         self.fingerprint = fingerprint
+        self.guarded = False
+        self.op: Op | None = None  # what is called, if it is a call
         self.shared = shared  # promises and started children can be awaited many times, also later
         self.futures: list[BodyFuture] = []
         self.entry: Entry | None = None
@@ -83,11 +85,13 @@ class Slots:
         self._touch = touch
         self._slots: dict[str, Slot] = {}
         self._held: dict[str, Entry] = {}
+        self._awaited: dict[str, Entry] = {}  # held before, and due now
 
     @property
     def held_promises(self) -> list[Entry]:
-        """Promises that were resolved and never awaited."""
-        return [entry for entry in self._held.values() if entry.op is Op.PROMISE]
+        """Promises that were resolved, and whose value nobody has been given."""
+        pending = (*self._held.values(), *self._awaited.values())
+        return [entry for entry in pending if entry.op is Op.PROMISE]
 
     def open(
         self, scope: Scope, key: str, decode: Callable[[Entry], Any], *, fingerprint: bytes = b"", shared: bool = False
@@ -111,14 +115,16 @@ class Slots:
         self._slots.pop(key, None)
 
     def wait(self, scope: Scope, slot: Slot) -> BodyFuture:
-        """A future for the outcome of a slot, on the scope's loop; done at once if it was delivered before."""
+        """A future for the outcome of a slot, on the scope's loop."""
         future = scope.loop.create_future()
-        if slot.entry is not None:
-            self._settle(slot, future, slot.entry)
+        entry = slot.entry
+        if entry is not None:  # delivered before; also to a branch that has finished, and does not run again on replay
+            self._due.add(entry.seq, lambda: self._settle(slot, future, entry))
             return future
         slot.futures.append(future)
         held = self._held.pop(slot.key, None)
         if held is not None:
+            self._awaited[slot.key] = held
             self._due.add(held.seq, lambda: self._hand_over(slot, held))
         return future
 
@@ -133,7 +139,8 @@ class Slots:
             self._held[entry.key] = entry
 
     def _hand_over(self, slot: Slot, entry: Entry) -> None:
-        if not self._fit.accepts(slot.scope, slot.fingerprint, entry):
+        self._awaited.pop(slot.key, None)
+        if not self._fit.accepts(slot.scope, slot.fingerprint, entry, guarded=slot.guarded, op=slot.op):
             return
         self._delivered(slot.key)
         futures, slot.futures = slot.futures, []

@@ -44,6 +44,9 @@ class Timers:
 
     def due(self, now: int) -> list[str]:
         """Keys of the timers that are due, in the order in which they fire. They stay armed."""
+        first = self.next_deadline()
+        if first is None or first > now:
+            return []
         return [
             key
             for _, _, key in sorted((t.deadline, t.number, t.key) for t in self._armed.values() if t.deadline <= now)

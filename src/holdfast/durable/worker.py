@@ -149,6 +149,7 @@ class Worker:
             gone=self._gone,
             lost=self._lost,
         )
+        self._effects.may_begin = self._lease.held
         self._lease.start()
         logger.info("worker %s hosts %s", self.id, ", ".join(f"{h.agent} version {h.version}" for h in self._hosts))
 
@@ -214,7 +215,9 @@ class Worker:
         if self._more_waits:
             for activation in list(self.active.values()):
                 activation.leave_early()
-        self._alarm.set(await self._store.next_wake(self._hosts))
+        # Without a place, or a store that takes commits, what is due could not be claimed: it would ring for ever.
+        may_claim = len(self.active) < self._settings.concurrency and not self._committer.struggling
+        self._alarm.set(await self._store.next_wake(self._hosts) if may_claim else None)
 
     def _activate(self, claimed: Claimed) -> None:
         run = claimed.run

@@ -6,6 +6,7 @@ The other process calls :func:`main` with ``MODULE:APP STORE``; it prints what d
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import os
 import sys
@@ -22,7 +23,7 @@ from holdfast.store.base import RunFilter, Store
 _OTHER_SEED = "4242"
 
 
-async def divergences(app: App[Any], store: Store) -> AsyncIterator[Divergence]:
+async def divergences(app: App[Any], store: Store, deps: Any) -> AsyncIterator[Divergence]:
     """Replay every run that has ended, without executing anything; yields those that do something else."""
     before = None
     while page := await store.find(RunFilter(statuses=tuple(ENDED), before=before)):
@@ -30,8 +31,8 @@ async def divergences(app: App[Any], store: Store) -> AsyncIterator[Divergence]:
             agent = app.catalog.agents.get(Hosted(agent=run.agent, version=run.version))
             if agent is not None and run.started_at is not None:
                 history = await store.load(run.rid)
-                rid = run.rid
-                found = divergence(agent, run, history, lambda map_hash, ords: store.item_values(rid, map_hash, ords))  # noqa: B023  # used at once
+                loader = functools.partial(store.item_values, run.rid)
+                found = divergence(agent, run, history, loader, deps)
                 if found is not None:
                     yield found
         before = page[-1].id
@@ -65,8 +66,9 @@ async def _print_all(place: str, store_url: str) -> None:
     app = getattr(importlib.import_module(module), attribute)
     store = await open_store(store_url)
     try:
-        async for found in divergences(app, store):
-            print(f"run {found.run_id}: {found.what}")
+        async with app.lifespan() as deps:
+            async for found in divergences(app, store, deps):
+                print(f"run {found.run_id}: {found.what}")
     finally:
         await store.close()
 

@@ -164,7 +164,7 @@ class Rig(Runtime):
         Raises:
             Diverged: one does not do again what is recorded.
         """
-        async for found in divergences(self.app, self.store):
+        async for found in divergences(self.app, self.store, self._deps):
             raise Diverged(f"run {found.run_id}, replayed: {found.what}")
         if hash_seed and (said := await divergence_under_another_seed(self.app, self.store.url)):
             raise Diverged(f"replayed under another hash seed: {said}")

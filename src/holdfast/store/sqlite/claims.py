@@ -95,6 +95,13 @@ def _block_deadly(tx: Transaction, lost: Iterable[Any], worker: str) -> None:
             tx.run(CLAIMS.block, (codec.pack_failure("WorkerLost", why), rid))
 
 
+def block_unreadable(tx: Transaction, unreadable: Mapping[int, str]) -> None:
+    """Stop runs whose rows cannot be read, until a person has looked at them."""
+    for rid, error in unreadable.items():
+        why = f"its journal cannot be read ({error}): it is damaged, or was written by a newer version"
+        tx.run(CLAIMS.block, (codec.pack_failure("Unreadable", why), rid))
+
+
 def give_up(tx: Transaction, unread: Sequence[tuple[str, Sequence[int]]]) -> None:
     """Queue runs again that were claimed while nobody was told (cancelled, unreadable, commit of unknown outcome).
 

@@ -25,9 +25,15 @@ def load(db: apsw.Connection, rid: int) -> History:
     )
 
 
-def claimed(db: apsw.Connection, rids: Sequence[int]) -> list[Claimed]:
-    """Runs and their histories."""
-    return [Claimed(run=_run(db, rid), history=load(db, rid)) for rid in rids]
+def claimed(db: apsw.Connection, rids: Sequence[int]) -> tuple[list[Claimed], dict[int, str]]:
+    """Runs and their histories; and those that cannot be read, with the reason: one must not keep back the others."""
+    readable, unreadable = [], {}
+    for rid in rids:
+        try:
+            readable.append(Claimed(run=_run(db, rid), history=load(db, rid)))
+        except (ValueError, TypeError, KeyError) as error:  # a row that no version up to this one wrote
+            unreadable[rid] = f"{type(error).__name__}: {error}"
+    return readable, unreadable
 
 
 def _run(db: apsw.Connection, rid: int) -> Run:

@@ -98,7 +98,10 @@ class SqliteStore:
             await self._write(claims.claim, worker_id, hosts, builds, limit, now, taken, rows=limit)
             # Histories are read after the commit: a long one must not hold up every writer. The runs are ours by now,
             # so only news can have been added, and news is read together with the rows.
-            return await self._read_apart(history.claimed, taken)
+            readable, unreadable = await self._read_apart(history.claimed, taken)
+            if unreadable:
+                await self._write(claims.block_unreadable, unreadable)
+            return readable
         except BaseException:
             self._unread.append((worker_id, taken))
             raise

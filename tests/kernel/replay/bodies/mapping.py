@@ -105,8 +105,13 @@ async def waiting_map(ctx: Context) -> list[float]:
 
 @case()
 async def map_of_branches(ctx: Context) -> Trace:
+    async def left_behind(value: float) -> None:
+        while True:  # ends with its branch
+            await ctx.step(work, "left behind", 1.07 * value)
+
     async def branch(value: float) -> Trace:
-        trace: Trace = [await ctx.step(work, "first", value)]
+        ticker = asyncio.create_task(left_behind(value))
+        trace: Trace = [await ctx.step(work, "first", value), ticker.done()]
         done, pending = await asyncio.wait(
             [asyncio.create_task(asyncio.sleep(value / 2, "slept")), asyncio.create_task(napped(value))],
             return_when=asyncio.FIRST_COMPLETED,

@@ -184,8 +184,14 @@ async def as_they_complete(ctx: Context) -> Trace:
 
 @case()
 async def sets_of_tasks(ctx: Context) -> Trace:
-    """What iterates over a set of tasks does so in the same order everywhere."""
+    """What iterates over a set of tasks, or makes tasks of a set of coroutines, does so in the same order everywhere."""
     trace: Trace = []
+
+    async def takes_its_key_as_it_begins(name: int) -> str:
+        return await ctx.step(work, f"{name}", 0.5)
+
+    coroutines = [takes_its_key_as_it_begins(i) for i in range(8)]
+    trace.append([await next_one for next_one in asyncio.as_completed(coroutines)])
 
     async def one(name: int) -> int:
         try:
