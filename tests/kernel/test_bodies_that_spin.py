@@ -45,12 +45,8 @@ async def test_a_body_that_never_comes_to_rest_is_blocked_and_others_go_on(app: 
     async def other(ctx: Context) -> str:
         return "other"
 
-    async with app.test(settings=Settings(silent=300), check_replay=False) as t:
+    async with app.test(settings=Settings(silent=0.3), check_replay=False) as t:
         run, beside = await t.start(spin()), await t.start(other())
-        for _ in range(12):
-            t.clock.set(t.clock.now() + 60_000_000)
-            for _ in range(5):
-                await asyncio.sleep(0.001)
         with pytest.raises(RunBlocked, match="spins on callbacks without waiting"):
             await run.result()
         assert await beside.result() == "other"

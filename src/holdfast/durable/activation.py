@@ -327,6 +327,8 @@ class Activation:
 
     def _cancel_is_due(self) -> bool:
         """A cancel that is known comes before the effects of the drain that preceded it."""
+        if self.core is not None and self.core.cancelling is not None:
+            return False  # it has come, and what is asked for now cleans up
         deadline = self.run.deadline_at
         return self._mail.has_cancel or (deadline is not None and deadline <= self._clock.now())
 

@@ -58,7 +58,7 @@ class Options:
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             raise BadOption(f"retries={self.retries!r}: a number of further attempts, 0 or more")
         if self.key is not None and not is_storable_text(self.key):
-            raise BadOption(f"key={self.key!r}: a key is text that UTF-8 can write, and not empty")
+            raise BadOption(f"key={self.key!r}: a key is text that UTF-8 can write")
         if self.timeout == 0:
             raise BadOption("timeout is zero: nothing can finish in no time")
         if self.effect == "at_most_once" and self.retries:

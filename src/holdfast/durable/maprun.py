@@ -232,9 +232,7 @@ class MapRun:
         with self.scope.loop.running():
             own = self._options.key(item)
         if not is_storable_text(own):
-            raise BadOption(
-                f"{self.key}: key={own!r} of item {self._pulled}: let key= return text that UTF-8 can write"
-            )
+            raise BadOption(f"{self.key}: key={own!r} of item {self._pulled} is no text that UTF-8 can write")
         key = f"{self.key}/{escape(own)}"
         branch = codec.hash64(key)
         if branch in self._branches:

@@ -73,7 +73,7 @@ def _compare(agent: Agent[Any, Any], run: Run, core: Core) -> str:
         return core.fit.drifted[0]
     if core.cancelling is not None:
         return ""  # what a body does while it is cancelled ends with its grace, wherever it is
-    if not core.finished:
+    if not core.finished and core.continuing is None:
         waits = ", ".join(getattr(ask, "key", "") for ask in new) or "nothing that is recorded"
         return f"the run has ended, but replayed it still waits, and asks for {waits}: time, chance or a global decided"
     return _compare_end(end_of(core, codec.hints_of(agent.fn).returns, run.ended_at or 0), run)

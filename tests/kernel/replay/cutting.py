@@ -242,8 +242,10 @@ def _failure(packed: bytes) -> tuple[str, str]:
 
 
 def still_to_begin(first: Story, cut: Cut) -> tuple[Counter[str], set[str]]:
-    """How often each effect must be begun after a cut, by idempotency key; and those of which the cut does not tell:
-    cut off by the delta that it divides, or by the end of a grace period, or in a thread, which nothing cuts off.
+    """How often each effect must be begun after a cut, by idempotency key; and those of which the cut does not tell.
+
+    It does not of what was at work as its run was cancelled: a cancel that is known by then comes first. Nor of what
+    was cut off by the delta that it divides, or left behind in a thread, which nothing cuts off.
     """
     whole = Tally(first.log)
     log = list(before(first.log, cut))
@@ -251,16 +253,17 @@ def still_to_begin(first: Story, cut: Cut) -> tuple[Counter[str], set[str]]:
     divided = log[-1].run_id if cut.numbers and isinstance(log[-1], Commit) else None
     expected: Counter[str] = Counter()
     unsure: set[str] = set()
+    cancelled = {run for (run, _), told in first.account.delivered.items() if any(one[0] == "CANCEL" for one in told)}
     for effect in first.stage.begun:
         run_id = first.runs[effect.name[0]]
         if effect.name in tally.outcomes or effect.number <= tally.attempts[effect.name]:
             continue
-        ended = first.account.results[run_id][0]
-        if effect.cut_off is None and effect.name not in whole.outcomes and effect.number > whole.attempts[effect.name]:
+        left_behind = effect.name not in whole.outcomes and effect.number > whole.attempts[effect.name]
+        if left_behind and (effect.cut_off is None or run_id in cancelled):
             unsure.add(effect.key)
         elif effect.cut_off is None or effect.cut_off > tally.deltas[run_id]:
             expected[effect.key] += 1
-        elif effect.cut_off == tally.deltas[run_id] and (run_id == divided or ended == "cancelled"):
+        elif effect.cut_off == tally.deltas[run_id] and run_id == divided:
             unsure.add(effect.key)
     return expected, unsure
 

@@ -184,7 +184,7 @@ async def as_they_complete(ctx: Context) -> Trace:
 
 @case()
 async def sets_of_tasks(ctx: Context) -> Trace:
-    """What iterates over a set of tasks, or makes tasks of a set of coroutines, does so in the same order everywhere."""
+    """What iterates over a set of tasks, or makes tasks of a set of coroutines, does so in the same order."""
     trace: Trace = []
 
     async def takes_its_key_as_it_begins(name: int) -> str:
