@@ -88,24 +88,25 @@ async def test_progress_takes_numbers_and_text_only(app: App[Any]) -> None:
 
 @pytest.mark.parametrize("later", [1, 3, 40])
 async def test_a_map_goes_on_under_another_concurrency(url: str, later: int) -> None:
-    clock, results = VirtualClock(), []
-    for concurrency in (20, later):
+    def deployed(concurrency: int) -> App[None]:
         app: App[None] = App("maps")
 
-        @app.agent(name="body")
+        @app.agent
         async def body(ctx: Context) -> list[int]:
             async def branch(number: int) -> int:
                 await asyncio.sleep(100 - number)
                 return await ctx.step(double, number)
 
-            return list(await ctx.map(branch, range(30), key=str, concurrency=concurrency))  # noqa: B023
+            return list(await ctx.map(branch, range(30), key=str, concurrency=concurrency))
 
-        async with app.test(store=url, clock=clock, check_replay=False) as t:
-            if not results:
-                results = [(await t.start(body())).id]
-                await t.advance("90s")
-            else:
-                assert await (await t.get(results[0])).result() == [2 * number for number in range(30)]
+        return app
+
+    clock, app = VirtualClock(), deployed(20)
+    async with app.test(store=url, clock=clock, check_replay=False) as t:
+        run_id = (await t.start(app.catalog.agent("body")())).id
+        await t.advance("90s")
+    async with deployed(later).test(store=url, clock=clock, check_replay=False) as t:
+        assert await (await t.get(run_id)).result() == [2 * number for number in range(30)]
 
 
 async def test_news_too_large_for_one_delta_comes_in_several(app: App[Any]) -> None:
@@ -221,24 +222,25 @@ async def test_an_async_source_stops_when_its_map_has_failed(app: App[Any]) -> N
 
 
 async def test_a_map_that_is_given_fewer_items_than_before_blocks(url: str) -> None:
-    clock, ids = VirtualClock(), []
-    for count in (6, 2):
+    def deployed(count: int) -> App[None]:
         app: App[None] = App("maps")
 
-        @app.agent(name="body")
+        @app.agent
         async def body(ctx: Context) -> int:
-            results = await ctx.map(double, range(count), key=str)  # noqa: B023
+            results = await ctx.map(double, range(count), key=str)
             await ctx.promise("go", bool)
             return len(results)
 
-        async with app.test(store=url, clock=clock, check_replay=False) as t:
-            if not ids:
-                ids = [(await t.start(body())).id]
-                await t.quiet()
-            else:
-                await t.resolve(f"{ids[0]}/go", True)
-                with pytest.raises(RunBlocked, match="6 items"):
-                    await (await t.get(ids[0])).result()
+        return app
+
+    clock, app = VirtualClock(), deployed(6)
+    async with app.test(store=url, clock=clock, check_replay=False) as t:
+        run_id = (await t.start(app.catalog.agent("body")())).id
+        await t.quiet()
+    async with deployed(2).test(store=url, clock=clock, check_replay=False) as t:
+        await t.resolve(f"{run_id}/go", True)
+        with pytest.raises(RunBlocked, match="6 items"):
+            await (await t.get(run_id)).result()
 
 
 async def test_a_run_that_is_cancelled_before_its_worker_comes_back_begins_nothing(app: App[Any]) -> None:
