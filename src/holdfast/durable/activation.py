@@ -454,13 +454,27 @@ class Activation:
             self._linger = None
         if not self.quiescent:
             return
-        settings = self._services.settings
-        linger = settings.linger + settings.linger_per_entry * self._last_seq if settings.linger else 0.0
-        if wake_at is not None and wake_at - self._clock.now() <= linger * SECOND:
+        if self._is_near(wake_at):
             return
-        if linger and not self._services.pressed():
-            self._linger = asyncio.get_running_loop().call_later(linger, self._suspend_if_quiet)
+        if self._linger_s and not self._services.pressed():
+            self._linger = asyncio.get_running_loop().call_later(self._linger_s, self._linger_over)
         else:
+            self._suspend_if_quiet()
+
+    @property
+    def _linger_s(self) -> float:
+        """Seconds to stay in memory for news: longer for runs that are expensive to replay."""
+        settings = self._services.settings
+        return settings.linger + settings.linger_per_entry * self._last_seq if settings.linger else 0.0
+
+    def _is_near(self, wake_at: int | None) -> bool:
+        """Whether time wakes the run so soon that it had better stay."""
+        return wake_at is not None and wake_at - self._clock.now() <= self._linger_s * SECOND
+
+    @_watched
+    def _linger_over(self) -> None:
+        self._linger = None
+        if not self._is_near(self._next_wake()):
             self._suspend_if_quiet()
 
     @_watched

@@ -75,5 +75,12 @@ def plainly(body: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
     try:
         return loop.run_until_complete(body(PlainContext(), *args))
     finally:
+        loop.run_until_complete(_cancel_all(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+async def _cancel_all(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

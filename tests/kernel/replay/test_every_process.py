@@ -43,13 +43,12 @@ def test_under_any_hash_seed() -> None:
 
 def interpreter(version: str) -> str | None:
     """A Python of that version that has what Holdfast needs: from `make soak`, else from the PATH."""
-    for found in (HOUSE / f".venv-{version}" / "bin" / "python", shutil.which(f"python{version}")):
-        if (
-            found
-            and subprocess.run([found, "-c", "import apsw, pydantic, jsonschema"], capture_output=True).returncode == 0
-        ):
-            return str(found)
-    return None
+    candidates = [shutil.which(HOUSE / f".venv-{version}" / "bin" / "python"), shutil.which(f"python{version}")]
+    return next((str(found) for found in candidates if found and _has_what_is_needed(found)), None)
+
+
+def _has_what_is_needed(python: str) -> bool:
+    return subprocess.run([python, "-c", "import apsw, pydantic, jsonschema"], capture_output=True).returncode == 0
 
 
 @pytest.mark.soak
