@@ -60,6 +60,14 @@ class Model:
             or (run.status is Status.WAITING and run.wake_at is not None and run.wake_at <= now)
         ]
 
+    def may_claim(self, worker: str, now: int, claimed: set[str]) -> bool:
+        """Whether a worker's claim may have brought these: all that is due, one of what was lost twice."""
+        due = self.due(now)
+        suspects = {run.id for run in due if run.lost == 2}
+        free = not any(run.lost == 2 for run in self.owned(worker))
+        sure = {run.id for run in due} - suspects
+        return claimed - suspects == sure and len(claimed & suspects) == min(int(free), len(suspects))
+
     def claim(self, worker: str, run: ModelRun) -> None:
         run.status, run.worker, run.started, run.wake_at = Status.RUNNING, worker, True, None
         run.epoch += 1
