@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.touch()
+        self._lock = threading.Lock()
+        self._counted: Counter[str] = Counter()
+        self._read_to = 0
 
     def use_here(self) -> None:
         """Steps of this process write to it from now on."""
@@ -48,16 +52,26 @@ class Ledger:
         finally:
             os.close(file)
 
-    def lines(self, since: int = 0) -> list[Line]:
-        """What was written, from a :attr:`length` on."""
+    def lines(self, since: int = 0, end: int | None = None) -> list[Line]:
+        """What was written, from a :attr:`length` on, up to another."""
         with open(self.path, "rb") as file:
             file.seek(since)
-            words = [line.split(" ", 2) for line in file.read().decode().splitlines()]
+            words = [
+                line.split(" ", 2) for line in file.read(None if end is None else end - since).decode().splitlines()
+            ]
         return [Line(step, what, int(pid)) for what, pid, step in words]
 
-    def begun(self, since: int = 0) -> Counter[str]:
+    def begun(self, since: int = 0, end: int | None = None) -> Counter[str]:
         """How often each step began."""
-        return Counter(line.step for line in self.lines(since) if line.what == "begin")
+        return Counter(line.step for line in self.lines(since, end) if line.what == "begin")
+
+    def times(self, step: str) -> int:
+        """How often a step began, so far; reads only what is new, for it is asked in every step."""
+        with self._lock:
+            end = self.length  # each line is one write: what is there is whole
+            self._counted += self.begun(self._read_to, end)
+            self._read_to = end
+            return self._counted[step]
 
 
 @contextmanager
@@ -67,7 +81,7 @@ def noted() -> Iterator[int]:
     step = idempotency_key()
     _here.write(step, "begin")
     try:
-        yield _here.begun()[step]
+        yield _here.times(step)
     except BaseException:
         _here.write(step, "raise")
         raise

@@ -170,7 +170,8 @@ class Worker:
         self.poke()
 
     async def _join_again(self) -> None:
-        await asyncio.to_thread(self._lease.stop)
+        # Runs that nobody has taken yet go back without blame: this worker was slow, and none of them has killed it.
+        await self._leave()
         await self._join()
         self._rejoin = False
 
