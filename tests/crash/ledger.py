@@ -52,25 +52,28 @@ class Ledger:
         finally:
             os.close(file)
 
-    def lines(self, since: int = 0, end: int | None = None) -> list[Line]:
-        """What was written, from a :attr:`length` on, up to another."""
-        with open(self.path, "rb") as file:
-            file.seek(since)
-            words = [
-                line.split(" ", 2) for line in file.read(None if end is None else end - since).decode().splitlines()
-            ]
+    def lines(self, since: int = 0) -> list[Line]:
+        """What was written, from a :attr:`length` on."""
+        words = [line.split(" ", 2) for line in self._whole_lines(since).decode().splitlines()]
         return [Line(step, what, int(pid)) for what, pid, step in words]
 
-    def begun(self, since: int = 0, end: int | None = None) -> Counter[str]:
+    def _whole_lines(self, since: int) -> bytes:
+        with open(self.path, "rb") as file:
+            file.seek(since)
+            written = file.read()
+        return written[: written.rfind(b"\n") + 1]  # a line that crosses a page may be seen half written
+
+    def begun(self, since: int = 0) -> Counter[str]:
         """How often each step began."""
-        return Counter(line.step for line in self.lines(since, end) if line.what == "begin")
+        return Counter(line.step for line in self.lines(since) if line.what == "begin")
 
     def times(self, step: str) -> int:
         """How often a step began, so far; reads only what is new, for it is asked in every step."""
         with self._lock:
-            end = self.length  # each line is one write: what is there is whole
-            self._counted += self.begun(self._read_to, end)
-            self._read_to = end
+            new = self._whole_lines(self._read_to)
+            self._read_to += len(new)
+            begun = (line.split(b" ", 2)[2] for line in new.splitlines() if line.startswith(b"begin "))
+            self._counted.update(name.decode() for name in begun)
             return self._counted[step]
 
 
