@@ -123,7 +123,7 @@ def until(met: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + WITHIN
     while not (found := met()):
         assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks at a condition, not instead of one
     return found
 
 

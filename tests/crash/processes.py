@@ -27,7 +27,7 @@ def until(condition: Callable[[], T], what: str, timeout: float = PATIENCE) -> T
     deadline = time.monotonic() + timeout
     while not (said := condition()):
         assert time.monotonic() < deadline, f"after {timeout:g} s still waiting until {what}"
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks at a condition, not instead of one
     return said
 
 

@@ -141,7 +141,7 @@ class Activation:
         self._leaving = True
         self._flush()
 
-    def retire(self, end: End | None = None) -> None:
+    def retire(self) -> None:
         """Leave memory. From here on nothing that the body or its effects do has any effect on the run."""
         if self.retired:
             return
@@ -365,7 +365,7 @@ class Activation:
             self.say(logging.WARNING, "another worker owns it now; this one stops working on it")
             self.retire()
         elif draft.end is not None and verdict is Verdict.APPLIED:
-            self.retire(draft.end)
+            self.retire()
         else:
             self._committed(draft, starting)
 

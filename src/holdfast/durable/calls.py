@@ -7,7 +7,7 @@ import functools
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 from holdfast import codec
 from holdfast.clock import SECOND, Duration, micros
@@ -17,7 +17,6 @@ from holdfast.records.journal import Op
 
 R_co = TypeVar("R_co", covariant=True)
 Effect = Literal["at_least_once", "at_most_once"]
-EFFECTS = ("at_least_once", "at_most_once")
 _SHOWN = 200  # characters of a call's arguments in messages
 
 
@@ -53,8 +52,8 @@ class Options:
         return options
 
     def _check(self) -> None:
-        if self.effect not in EFFECTS:
-            raise BadOption(f"effect={self.effect!r}: choose one of {', '.join(EFFECTS)}")
+        if self.effect not in get_args(Effect):
+            raise BadOption(f"effect={self.effect!r}: choose one of {', '.join(get_args(Effect))}")
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             raise BadOption(f"retries={self.retries!r}: a number of further attempts, 0 or more")
         if self.key is not None and not is_storable_text(self.key):

@@ -17,7 +17,6 @@ from holdfast.durable.handles import Run
 from holdfast.errors import (
     BadOption,
     KeyConflict,
-    NotFound,
     NotStorable,
     RunBlocked,
     RunCancelled,
@@ -323,6 +322,3 @@ def _check_schema(promise_id: str, value: Any, schema: Any) -> None:
         raise NotStorable(
             f"promise {promise_id}: the value does not fit its type at {error.json_path}: {error.message}"
         ) from error
-
-
-__all__ = ["Client", "NotFound", "StoredRun"]
