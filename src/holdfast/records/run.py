@@ -54,6 +54,7 @@ class NewRun:
     priority: int = 0  # higher is claimed first
     timeout: int | None = None  # microseconds from its creation
     parent: Parent | None = None
+    tags: tuple[str, ...] = ()
     at: int  # creation time
 
 
@@ -73,6 +74,16 @@ class Progress:
     done: int
     total: int | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a fork comes from."""
+
+    run_id: str
+    seq: int  # entries up to this one are copies of the origin's
+    seed: str | None  # what its chance and ids derive from, so that the copied entries replay
+    keys: str | None  # what its idempotency keys begin with; None: its own id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,9 +115,13 @@ class Run:
     cancel_at: int | None  # when a cancel was asked for
     cancel_reason: str
     result: bytes | None  # packed result, once succeeded
-    error: bytes | None  # packed failure, once failed or cancelled; why, while blocked
+    error: bytes | None  # packed failure, once failed or cancelled; why, while blocked or paused
     progress: Progress | None
     entries: int  # journal entries of this generation
+    pause_at: int | None = None  # since when its owner is asked to pause it
+    ended_by: int | None = None  # the number of the entry or item that made it fail; None: its body by itself
+    origin: Origin | None = None  # if it is a fork
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
 
@@ -29,10 +30,16 @@ class RunFilter:
     """Which runs :meth:`Runs.find` returns: all that match every field given, newest first."""
 
     agent: str | None = None
+    version: str | None = None
     statuses: tuple[Status, ...] = ()
     parent: str | None = None  # children of this run
+    root: str | None = None  # the tree of this run, itself included
     roots_only: bool = False
     key: str | None = None
+    tags: tuple[str, ...] = ()  # all of them
+    since: int | None = None  # created at this time or later
+    until: int | None = None  # created before this time
+    error: str | None = None  # text in ``"Type: message"`` of the error, in whatever case
     limit: int = 100
     before: str | None = None  # the page after this run id (ids sort by creation)
 
@@ -64,8 +71,8 @@ class Runs(Protocol):
     async def find(self, which: RunFilter) -> list[Run]:
         """Runs that match, newest first. ``input`` and ``result`` may be large: keep ``limit`` modest."""
 
-    async def count(self) -> dict[Status, int]:
-        """How many runs there are in each status; statuses with none are left out."""
+    async def count(self, which: RunFilter | None = None) -> dict[Status, int]:
+        """How many runs there are in each status, among those that match; statuses with none are left out."""
 
     async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Entries of the present generation with ``seq > after``, by seq, those of finished branches included."""
@@ -82,8 +89,74 @@ class Runs(Protocol):
         False if it has ended, is unknown, or was asked before.
         """
 
+    async def pause(self, run_id: str, *, why: bytes, at: int) -> bool:
+        """Stop a run until it is resumed; ``why`` becomes its error.
+
+        One in memory is asked to: sets ``pause_at`` and files news (op RUN, key ``pause``, value ``why``); its owner
+        ends with :class:`~holdfast.records.delta.Pause`. News goes on to be filed for a paused run, and time does not
+        wake it; a cancel puts it back to the queue.
+        False if it has ended, is paused or blocked, or was asked to pause or to cancel before.
+        """
+
     async def resume(self, run_id: str) -> bool:
-        """Put a ``blocked`` run back to the queue and forget its lost activations. False if it was not blocked."""
+        """Put a ``blocked`` or ``paused`` run back to the queue, forget its lost activations and its error; or take
+        back the request to pause it. False if it was none of these.
+        """
+
+    async def tag(self, run_id: str, *, add: Sequence[str], remove: Sequence[str]) -> bool:
+        """Add and remove tags. False if there is no such run."""
+
+
+class Repairs(Protocol):
+    """Going back in a run's history, and leaving it."""
+
+    async def retry(self, run_id: str, *, at: int) -> bool:
+        """Put a ``failed`` run back to the queue, to go on from before what made it fail (``Run.ended_by``).
+
+        Deleted are: the entry or item of that number, what is recorded of the attempts before it, and whatever was
+        recorded after it, except outcomes of effects whose intent is older: they have happened. Promises that were
+        resolved and are no longer journaled are news again. Its children whose end is no longer journaled are
+        unlinked, and linked again when a delta starts them again: then those that succeeded are news, those that did
+        not are retried likewise, and the others run on. Its deadline begins again. A parent that knows of the failure
+        is not told of another end.
+        False if it has not failed, or children of it that are not detached have not ended yet.
+        """
+
+    async def fork(self, run_id: str, fork: Fork) -> bool:
+        """Make a run that begins with the first ``fork.seq`` entries and items of another, as copies.
+
+        Intents and attempts without an outcome among them are left out, as are groups: the fork makes those calls
+        again.
+        Promises declared among them are declared for the fork, resolved if their outcome is among them.
+        False if a run of ``fork.id``, or of the same agent and ``fork.key``, exists already.
+
+        Raises:
+            UnknownRun: there is no run to fork.
+        """
+
+    async def move(self, run_id: str, version: str, *, epoch: int, entries: int) -> bool:
+        """Make a run go on as another version of its agent.
+
+        False unless it is queued, waiting, paused or blocked, and its epoch and number of entries are those given: what
+        the caller has checked must still be what there is.
+        """
+
+
+class Retention(Protocol):
+    """Deleting runs that have ended, whole trees at a time."""
+
+    async def outlived(self, rule: RetentionRule, *, now: int, limit: int) -> list[str]:
+        """Ids of runs without a parent that a rule no longer keeps, the longest ended first.
+
+        A rule counts for each agent and status by itself.
+        """
+
+    async def delete(self, run_ids: Sequence[str]) -> int:
+        """Delete runs with all their descendants, and everything that belongs to them; says how many rows of runs went.
+
+        Left as they are: runs that have not ended or have a descendant that has not, runs with a parent, unknown ones.
+        The space is free for the store to use again, and given back to the disk where that is cheap.
+        """
 
 
 class Claims(Protocol):
@@ -139,8 +212,8 @@ class Commits(Protocol):
 
         The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the
         parent, or counts in its group and releases the next held child; cancels children that have not ended and are
-        not detached); Block; Renew (deletes journal, items, groups, resolved promises; raises ``generation``; status
-        ``queued``); HandBack (status ``queued``).
+        not detached); Block; Pause; Renew (deletes journal, items, groups, resolved promises; raises ``generation``;
+        status ``queued``); HandBack (status ``queued``).
         Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.
 
         Raises:
@@ -203,7 +276,7 @@ class Watch(Protocol):
         """Stop watching; a pending ``wait`` returns."""
 
 
-class Store(Runs, Claims, Commits, Promises, Leases, Protocol):
+class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Leases, Protocol):
     """A database in which runs live."""
 
     url: str

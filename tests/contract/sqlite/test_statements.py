@@ -11,6 +11,7 @@ import pytest
 
 from holdfast.store import sqlite
 from holdfast.store.sqlite import opening, statements
+from holdfast.store.sqlite.values import error_text
 
 FOLDER = Path(sqlite.__file__).parent
 NOUNS = [one for one in vars(statements).values() if isinstance(one, statements.Statements)]
@@ -20,6 +21,7 @@ ALL = [(noun, name) for noun in NOUNS for name in noun.texts]
 @pytest.fixture(scope="module")
 def db() -> apsw.Connection:
     db = apsw.Connection(":memory:")
+    db.create_scalar_function("error_text", error_text, 1)
     for _, script in opening.migrations():
         db.execute(script)
     return db

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdfast.errors import LeaseLost, StoreRejected
-from holdfast.records.delta import Block, Delta, Finish, HandBack, Renew, Suspend, Verdict
+from holdfast.records.delta import Block, Delta, Finish, HandBack, Pause, Renew, Suspend, Verdict
 from holdfast.records.journal import Item
 from holdfast.records.run import Status
 from holdfast.store.sqlite import news, renewal, runs
@@ -123,10 +123,12 @@ class _Batch:
             case Suspend(wakes=wakes, wake_at=wake_at):
                 if tx.row(COMMITS.suspend, {"rid": rid, "wakes": wakes, "wake_at": wake_at}) is None:
                     return Verdict.AWAKE
-            case Finish(status=status, value=value, at=at):
-                _finish(tx, rid, status, value, at)
+            case Finish(status=status, value=value, at=at, because=because):
+                _finish(tx, rid, status, value, at, because)
             case Block(why=why):
                 tx.run(CLAIMS.block, (keep(tx, rid, why), rid))
+            case Pause(why=why, asked=asked):
+                tx.run(COMMITS.pause, {"rid": rid, "why": keep(tx, rid, why), "asked": asked, "now": tx.now()})
             case Renew() as end:
                 renewal.renew(tx, rid, run_id, end)
             case HandBack():
@@ -144,7 +146,7 @@ def _time_of(tx: Transaction, delta: Delta) -> int:
     return max(said) if said else tx.now()
 
 
-def _finish(tx: Transaction, rid: int, status: Status, value: bytes, at: int) -> None:
+def _finish(tx: Transaction, rid: int, status: Status, value: bytes, at: int, because: int | None) -> None:
     if not status.ended:
         raise StoreRejected(f"a run cannot finish as {status}")
-    news.end(tx, rid, status, keep(tx, rid, value), at)
+    news.end(tx, rid, status, keep(tx, rid, value), at, because)

@@ -11,6 +11,7 @@ from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import Stored
 
 CANCEL_KEY = "cancel"  # of the news (op RUN) that asks a run to cancel
+PAUSE_KEY = "pause"  # of the news (op RUN) that asks its owner to pause it
 
 
 def tell(tx: Transaction, rid: int, op: Op, key: str, ok: bool, value: Stored, at: int) -> bool:
@@ -32,19 +33,20 @@ def cancelled(reason: str) -> bytes:
     return codec.pack_failure("Cancelled", reason)
 
 
-def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int) -> None:
+def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int, because: int | None = None) -> None:
     """End a run: tell its parent, drop its news, and cancel the children that depend on it."""
     place = tx.row(RUNS.place, (rid,))
     won = status is Status.SUCCEEDED
-    tx.run(RUNS.finish, (rid, status, value if won else None, None if won else value, at))
+    tx.run(RUNS.finish, (rid, status, value if won else None, None if won else value, at, because))
     tx.run(NEWS.forget_all, (rid,))
     tx.stirred = True
-    _tell_parent(tx, place, won, value, at)
+    tell_parent(tx, place, won, value, at)
     cancel_children(tx, rid, f"its parent {status}", at)
 
 
-def _tell_parent(tx: Transaction, place: tuple[int, str, int, int, int | None, int, int, int], ok: bool,
-                 value: Stored, at: int) -> None:  # fmt: skip
+def tell_parent(tx: Transaction, place: tuple[int | None, str, int, int, int | None, int, int, int], ok: bool,
+                value: Stored, at: int) -> None:  # fmt: skip
+    """Tell the parent at a child's place, as ``RUNS.place`` gives it, how the child ended."""
     parent, key, generation, _, map, ord, branch, held = place
     if parent is None:
         return
@@ -76,7 +78,7 @@ def put_group(tx: Transaction, rid: int, group: Group, at: int) -> None:
         (rid, group.map, group.key, group.total, group.limit, group.every, group.first_failure),
     )
     release(tx, rid, group.map, at)
-    done, known = (0, None) if before is None else (before[5], before[1])
+    done, known = tx.row(NEWS.group, (rid, group.map))[5], None if before is None else before[1]
     if group.total is not None and group.total != known and done >= group.total:
         tell(tx, rid, Op.MAP, group.key, True, b"", at)
 
@@ -112,14 +114,16 @@ def cancel(tx: Transaction, run_id: str, reason: str, at: int) -> bool:
     found = tx.row(RUNS.standing, (run_id,))
     if found is None:
         return False
-    rid, status, started_at, cancel_at = found
-    bodiless = status == Status.BLOCKED or (status == Status.QUEUED and started_at is None)
+    rid, status, started_at, cancel_at, _ = found
+    fresh = status in (Status.QUEUED, Status.PAUSED) and started_at is None
+    bodiless = status == Status.BLOCKED or fresh
     if Status(status).ended or (cancel_at is not None and not bodiless):
         return False
     tx.run(RUNS.mark_cancel, {"rid": rid, "reason": reason, "at": at})
     if bodiless:
         end(tx, rid, Status.CANCELLED, cancelled(reason), at)
         return True
+    tx.run(RUNS.unpause, {"rid": rid, "at": at})
     return tell(tx, rid, Op.RUN, CANCEL_KEY, False, cancelled(reason), at)
 
 

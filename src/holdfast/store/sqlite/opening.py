@@ -11,6 +11,7 @@ import apsw
 from holdfast.errors import StoreUnusable
 from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.statements import CONNECTION
+from holdfast.store.sqlite.values import error_text
 
 APPLICATION_ID = 0x484F4C44  # "HOLD": marks the file as ours (PRAGMA application_id)
 BUSY_MS = 5_000  # how long to wait for foreign writers, who do not take the turnstile
@@ -74,6 +75,8 @@ def migrate(path: Path) -> None:
         try:
             db.set_busy_timeout(BUSY_MS)
             _check_owner(db, path)
+            # Of use only before the first table: lets deleted rows' pages go back to the disk a few at a time.
+            db.pragma("auto_vacuum", "incremental")
             for number, script in _pending(db, path):
                 _apply(db, number, script)
             # In WAL mode from here on; a process that died before this line left a sound file in the other mode.
@@ -126,6 +129,7 @@ def connect(path: Path, *, write: bool, durable: bool = True) -> apsw.Connection
         db.pragma("synchronous", "full" if durable else "normal")
         db.pragma("journal_size_limit", _WAL_LIMIT)
         db.wal_autocheckpoint(0)  # checkpoints are taken under the turnstile
+        db.create_scalar_function("error_text", lambda *given: error_text(given[0]), 1)
         if not write:
             db.pragma("query_only", True)
     except BaseException:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.errors import StoreRejected
+from holdfast.records.journal import Op
 from holdfast.records.run import NewRun, Parent, Started, Status
 from holdfast.store.base import RunFilter
-from holdfast.store.sqlite import news
+from holdfast.store.sqlite import news, repairs
 from holdfast.store.sqlite.statements import NEWS, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, keep
+
+_LAST_ID = "\U0010ffff"  # ids of runs come before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,13 @@ def weight(run: NewRun) -> int:
 
 
 def start_children(tx: Transaction, children: Sequence[NewRun]) -> None:
-    """Insert the children of a delta. Those that a lost activation had started already are left as they are."""
+    """Insert the children of a delta. Those that exist are left as they are, unless their parent had forgotten them."""
     for run, started in zip(children, start(tx, children), strict=True):
         if not started.created and started.id != run.id:
             raise StoreRejected(f"child {run.id} of {run.agent!r} cannot start: {started.id} has its key")
+        if not started.created and run.parent is not None:
+            place = _places(tx, [run])[run.parent.run_id]
+            repairs.adopt(tx, run.id, run.parent, place.rid, place.generation, run.at)
 
 
 def _ids(new: Iterable[NewRun]) -> tuple[str]:
@@ -73,6 +79,7 @@ def insert(tx: Transaction, new: Sequence[NewRun]) -> None:
     places = _places(tx, new)
     first = int(tx.value(RUNS.last_rid)) + 1
     tx.each(RUNS.insert, [_row(tx, rid, run, places) for rid, run in enumerate(new, first)])
+    tx.each(RUNS.add_tag, [(rid, tag) for rid, run in enumerate(new, first) for tag in run.tags])
     tx.stirred = True
     _fill_groups(tx, new, places)
     for rid, run in enumerate(new, first):
@@ -127,20 +134,55 @@ def _cancel_if_born_late(tx: Transaction, rid: int, run: NewRun, places: dict[st
 
 
 def resume(tx: Transaction, run_id: str) -> bool:
-    """Queue a blocked run again."""
+    """Queue a run again that was stopped, or let it go on that was about to stop."""
     done = tx.row(RUNS.resume, {"id": run_id, "now": tx.now()}) is not None
     tx.stirred = tx.stirred or done
     return done
 
 
 def filter_bindings(which: RunFilter) -> dict[str, object]:
-    """What the statements ``find`` and ``find_children`` are given."""
+    """What the statements ``find``, ``find_children`` and ``count`` are given."""
+    beyond = _LAST_ID if which.root is None else f"{which.root}/"  # the ids of a tree begin with its root's
     return {
         "agent": which.agent,
+        "version": which.version,
         "statuses": json.dumps([str(status) for status in which.statuses]) if which.statuses else None,
         "parent": which.parent,
         "roots_only": which.roots_only,
         "key": which.key,
-        "before": which.before,
+        "tags": json.dumps(which.tags) if which.tags else None,
+        "since": which.since,
+        "until": which.until,
+        "error": None if which.error is None else which.error.casefold(),
+        "first": which.root or "",
+        "last": beyond if which.before is None else min(which.before, beyond),
         "limit": which.limit,
     }
+
+
+def pause(tx: Transaction, run_id: str, why: bytes, at: int) -> bool:
+    """Stop a run, or ask its owner to."""
+    found = tx.row(RUNS.standing, (run_id,))
+    if found is None:
+        return False
+    rid, status, _, cancel_at, pause_at = found
+    if status not in _CAN_PAUSE or cancel_at is not None or pause_at is not None:
+        return False
+    if status != Status.RUNNING:
+        tx.run(RUNS.pause, {"rid": rid, "why": keep(tx, rid, why)})
+        return True
+    tx.run(RUNS.ask_to_pause, {"rid": rid, "at": at})
+    return news.tell(tx, rid, Op.RUN, news.PAUSE_KEY, False, keep(tx, rid, why), at)
+
+
+_CAN_PAUSE = (Status.QUEUED, Status.RUNNING, Status.WAITING)
+
+
+def tag(tx: Transaction, run_id: str, add: Sequence[str], remove: Sequence[str]) -> bool:
+    """Add and remove tags."""
+    found = tx.row(RUNS.standing, (run_id,))
+    if found is None:
+        return False
+    tx.each(RUNS.drop_tag, [(found[0], one) for one in remove])
+    tx.each(RUNS.add_tag, [(found[0], one) for one in add])
+    return True

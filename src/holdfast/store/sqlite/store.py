@@ -13,10 +13,11 @@ import apsw
 from holdfast.errors import StoreUnusable
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
 from holdfast.store.base import Claimed, RunFilter
-from holdfast.store.sqlite import claims, commits, history, leases, news, promises, runs
+from holdfast.store.sqlite import claims, commits, forks, history, leases, news, promises, pruning, repairs, runs
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
@@ -26,6 +27,7 @@ from holdfast.store.sqlite.watch import SqliteWatch
 
 T = TypeVar("T")
 SMALL_ROWS = 64  # up to so many rows a transaction is quick enough for the event loop
+_MANY = 10_000  # rows, where nobody has counted them
 
 
 class SqliteStore:
@@ -69,8 +71,12 @@ class SqliteStore:
         rows = await self._read_apart(_fetch, statement, runs.filter_bindings(which))
         return [run_of(row) for row in rows]
 
-    async def count(self) -> dict[Status, int]:
-        return {Status(status): count for status, count in await self._read_apart(_fetch, RUNS.count)}
+    async def count(self, which: RunFilter | None = None) -> dict[Status, int]:
+        if which is None:
+            rows = await self._read_apart(_fetch, RUNS.count_all)
+        else:
+            rows = await self._read_apart(_fetch, RUNS.count, runs.filter_bindings(which))
+        return {Status(status): count for status, count in rows}
 
     async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         return await self._read_apart(history.page, run_id, after, limit)
@@ -82,8 +88,31 @@ class SqliteStore:
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
         return await self._write(news.cancel, run_id, reason, at)
 
+    async def pause(self, run_id: str, *, why: bytes, at: int) -> bool:
+        return await self._write(runs.pause, run_id, why, at)
+
     async def resume(self, run_id: str) -> bool:
         return await self._write(runs.resume, run_id)
+
+    async def tag(self, run_id: str, *, add: Sequence[str], remove: Sequence[str]) -> bool:
+        return await self._write(runs.tag, run_id, add, remove)
+
+    # Repairs and retention
+
+    async def retry(self, run_id: str, *, at: int) -> bool:
+        return await self._write(repairs.retry, run_id, at, rows=_MANY)
+
+    async def fork(self, run_id: str, fork: Fork) -> bool:
+        return await self._write(forks.fork, run_id, fork, rows=_MANY)
+
+    async def move(self, run_id: str, version: str, *, epoch: int, entries: int) -> bool:
+        return await self._write(forks.move, run_id, version, epoch, entries)
+
+    async def outlived(self, rule: RetentionRule, *, now: int, limit: int) -> list[str]:
+        return await self._read_apart(pruning.outlived, rule, now, limit)
+
+    async def delete(self, run_ids: Sequence[str]) -> int:
+        return await self._write(pruning.delete, run_ids, rows=_MANY)
 
     # Claims
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
+from holdfast import codec
+from holdfast.errors import HoldfastError
 from holdfast.records.journal import Entry, Group, ItemIndex, Kind, News, Op
-from holdfast.records.run import Parent, Progress, Run, Status
+from holdfast.records.run import Origin, Parent, Progress, Run, Status
 from holdfast.store.sqlite.statements import CONNECTION
 from holdfast.store.sqlite.transaction import Transaction
 
@@ -42,7 +44,8 @@ def run_of(row: Row) -> Run:
      parent_rid, parent_id, parent_key, detached, map, ord, branch, held,
      epoch, worker, wakes, seen, wake_at, generation, lost,
      created_at, started_at, ended_at, deadline_at, cancel_at, cancel_reason,
-     result, error, progress, entries) = row  # fmt: skip
+     result, error, progress, entries,
+     pause_at, ended_by, origin, origin_seq, seed, effects_as, tags) = row  # fmt: skip
     parent = None
     if parent_rid is not None:
         parent = Parent(
@@ -54,7 +57,21 @@ def run_of(row: Row) -> Run:
         wake_at=wake_at, generation=generation, lost=lost, created_at=created_at, started_at=started_at,
         ended_at=ended_at, deadline_at=deadline_at, cancel_at=cancel_at, cancel_reason=cancel_reason,
         result=result, error=error, progress=_progress_of(progress), entries=entries,
+        pause_at=pause_at, ended_by=ended_by,
+        origin=None if origin is None else Origin(run_id=origin, seq=origin_seq, seed=seed, keys=effects_as),
+        tags=() if tags is None else tuple(sorted(tags.split("\n"))),
     )  # fmt: skip
+
+
+def error_text(error: Any) -> str | None:
+    """What a packed failure says, for a search that does not mind its case; for SQL, see ``opening.connect``."""
+    if not isinstance(error, bytes):
+        return None
+    try:
+        failed = codec.Failed.unpack(error)
+    except (HoldfastError, ValueError):
+        return ""  # sealed with a key that is not here, or damaged: it matches nothing
+    return f"{failed.type_name}: {failed.message}".casefold()
 
 
 def _progress_of(text: str | None) -> Progress | None:

@@ -40,6 +40,13 @@ UPDATE runs SET status = 'waiting', worker = NULL, wake_at = :wake_at, lost = 0
 WHERE rid = :rid AND wakes = :wakes AND seen = wakes
 RETURNING rid;
 
+-- name: pause
+-- Stop until a person resumes it, unless there is something to do that comes before.
+UPDATE runs SET status = CASE WHEN cancel_at IS NULL AND (NOT :asked OR pause_at IS NOT NULL) THEN 'paused' ELSE 'queued' END,
+                error = CASE WHEN cancel_at IS NULL AND (NOT :asked OR pause_at IS NOT NULL) THEN :why END,
+                worker = NULL, pause_at = NULL, ready_at = :now, lost = 0
+WHERE rid = :rid;
+
 -- name: hand_back
 -- Give a run back to the queue.
 UPDATE runs SET status = 'queued', worker = NULL, ready_at = :now WHERE rid = :rid;
@@ -71,7 +78,7 @@ WHERE id >= :first AND id < :last AND ok IS NOT NULL
 -- Begin again under the same id; what news is left has been filed up to the present wake. Its clock begins again too.
 UPDATE runs SET agent = :agent, version = :version, digest = :digest, input = :input, generation = generation + 1,
                 status = 'queued', worker = NULL, started_at = NULL, ready_at = :now, entries = :entries, lost = 0, progress = NULL,
-                seen = wakes - :unseen
+                origin_seq = 0, seed = NULL, effects_as = NULL, seen = wakes - :unseen
 WHERE rid = :rid;
 
 -- name: wakes

@@ -50,8 +50,10 @@ SELECT rid, wakes FROM runs INDEXED BY runs_woken WHERE worker = ? AND status = 
 SELECT key, total, lim, every, first_failure, done, active FROM groups WHERE rid = ? AND map = ?;
 
 -- name: put_group
--- Insert a group or change its terms; what the store counts stays.
-INSERT INTO groups (rid, map, key, total, lim, every, first_failure) VALUES (?, ?, ?, ?, ?, ?, ?)
+-- Insert a group or change its terms; what the store counts stays. Recorded items count: a run that went back, or a
+-- fork, has some when it makes its groups again.
+INSERT INTO groups (rid, map, key, total, lim, every, first_failure, done)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT count(*) FROM items WHERE rid = ?1 AND map = ?2))
 ON CONFLICT (rid, map) DO UPDATE SET key = excluded.key, total = excluded.total, lim = excluded.lim,
                                      every = excluded.every, first_failure = excluded.first_failure;
 

@@ -1,6 +1,6 @@
 -- name: last_rid
--- The highest row number in use.
-SELECT coalesce(max(rid), 0) FROM runs;
+-- The highest row number that was ever used.
+SELECT max((SELECT coalesce(max(rid), 0) FROM runs), (SELECT value FROM counters WHERE name = 'last_rid'));
 
 -- name: among_ids
 -- Which of these ids exist.
@@ -37,27 +37,52 @@ SELECT * FROM run_rows WHERE rid = ?;
 SELECT * FROM run_rows WHERE rid = (SELECT rid FROM runs WHERE started_as = ? AND key = ?);
 
 -- name: find
--- Runs that match, newest first; NULL matches all.
+-- Runs that match, newest first; NULL matches all. The span of ids stands for a page, and for a tree.
 SELECT * FROM run_rows
-WHERE (:agent IS NULL OR agent = :agent)
+WHERE id >= :first AND id < :last AND (:roots_only = 0 OR parent IS NULL)
+  AND (:agent IS NULL OR agent = :agent)
+  AND (:version IS NULL OR version = :version)
   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
-  AND (:roots_only = 0 OR parent IS NULL)
   AND (:key IS NULL OR key = :key)
-  AND (:before IS NULL OR id < :before)
+  AND (:since IS NULL OR created_at >= :since)
+  AND (:until IS NULL OR created_at < :until)
+  AND (:error IS NULL OR instr(error_text(error), :error) > 0)
+  AND (:tags IS NULL OR NOT EXISTS (
+        SELECT value FROM json_each(:tags) EXCEPT SELECT tag FROM tags WHERE tags.rid = run_rows.rid))
 ORDER BY id DESC LIMIT :limit;
 
 -- name: find_children
 -- The same among one run's children.
 SELECT * FROM run_rows
-WHERE parent = (SELECT rid FROM runs WHERE id = :parent)
+WHERE parent = (SELECT rid FROM runs WHERE id = :parent) AND id >= :first AND id < :last AND :roots_only = 0
   AND (:agent IS NULL OR agent = :agent)
+  AND (:version IS NULL OR version = :version)
   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
-  AND :roots_only = 0
   AND (:key IS NULL OR key = :key)
-  AND (:before IS NULL OR id < :before)
+  AND (:since IS NULL OR created_at >= :since)
+  AND (:until IS NULL OR created_at < :until)
+  AND (:error IS NULL OR instr(error_text(error), :error) > 0)
+  AND (:tags IS NULL OR NOT EXISTS (
+        SELECT value FROM json_each(:tags) EXCEPT SELECT tag FROM tags WHERE tags.rid = run_rows.rid))
 ORDER BY id DESC LIMIT :limit;
 
 -- name: count
+-- How many of the runs that match there are in each status.
+SELECT status, count(*) FROM run_rows
+WHERE id >= :first AND id < :last AND (:roots_only = 0 OR parent IS NULL)
+  AND (:parent IS NULL OR parent = (SELECT rid FROM runs WHERE id = :parent))
+  AND (:agent IS NULL OR agent = :agent)
+  AND (:version IS NULL OR version = :version)
+  AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR created_at >= :since)
+  AND (:until IS NULL OR created_at < :until)
+  AND (:error IS NULL OR instr(error_text(error), :error) > 0)
+  AND (:tags IS NULL OR NOT EXISTS (
+        SELECT value FROM json_each(:tags) EXCEPT SELECT tag FROM tags WHERE tags.rid = run_rows.rid))
+GROUP BY status;
+
+-- name: count_all
 -- How many runs there are in each status.
 SELECT status, count(*) FROM runs GROUP BY status;
 
@@ -68,13 +93,36 @@ FROM runs AS r JOIN activations AS a ON a.rid = r.rid
 WHERE r.id = ? ORDER BY a.epoch;
 
 -- name: resume
--- Put a blocked run back to the queue.
-UPDATE runs SET status = 'queued', ready_at = :now, lost = 0, error = NULL
-WHERE id = :id AND status = 'blocked' RETURNING rid;
+-- Put a stopped run back to the queue, or take back the request to pause it.
+UPDATE runs SET status = CASE status WHEN 'running' THEN status ELSE 'queued' END,
+                ready_at = CASE status WHEN 'running' THEN ready_at ELSE :now END,
+                lost = CASE status WHEN 'running' THEN lost ELSE 0 END,
+                error = NULL, pause_at = NULL
+WHERE id = :id AND (status IN ('blocked', 'paused') OR pause_at IS NOT NULL) RETURNING rid;
+
+-- name: ask_to_pause
+-- Remember that the owner of a run was asked to pause it.
+UPDATE runs SET pause_at = :at WHERE rid = :rid;
+
+-- name: pause
+-- Stop a run that nobody has in memory.
+UPDATE runs SET status = 'paused', wake_at = NULL, pause_at = NULL, error = :why WHERE rid = :rid;
+
+-- name: unpause
+-- A paused run has something to do that comes before the pause.
+UPDATE runs SET status = 'queued', ready_at = :at, error = NULL WHERE rid = :rid AND status = 'paused';
+
+-- name: add_tag
+-- Tag a run.
+INSERT OR IGNORE INTO tags (rid, tag) VALUES (?, ?);
+
+-- name: drop_tag
+-- Take a tag away.
+DELETE FROM tags WHERE rid = ? AND tag = ?;
 
 -- name: standing
 -- How a run stands, for whoever wants to cancel or tell it something.
-SELECT rid, status, started_at, cancel_at FROM runs WHERE id = ?;
+SELECT rid, status, started_at, cancel_at, pause_at FROM runs WHERE id = ?;
 
 -- name: place
 -- A run's place: its parent, and whether it holds a slot of its group.
@@ -82,7 +130,8 @@ SELECT parent, parent_key, parent_generation, detached, map, ord, branch, held F
 
 -- name: finish
 -- End a run.
-UPDATE runs SET status = ?2, result = ?3, error = ?4, ended_at = ?5, worker = NULL, wake_at = NULL, held = 0
+UPDATE runs SET status = ?2, result = ?3, error = ?4, ended_at = ?5, ended_by = ?6, worker = NULL, wake_at = NULL,
+                pause_at = NULL, held = 0
 WHERE rid = ?1;
 
 -- name: mark_cancel
@@ -98,14 +147,15 @@ UPDATE runs SET status = 'cancelled', error = :error, ended_at = :at, held = 0,
                 cancel_reason = CASE WHEN cancel_at IS NULL THEN :reason ELSE cancel_reason END,
                 cancel_at = coalesce(cancel_at, :at)
 WHERE parent = :parent AND detached = 0 AND (:map IS NULL OR map = :map)
-  AND ((status = 'queued' AND started_at IS NULL) OR status = 'blocked')
+  AND ((status IN ('queued', 'paused') AND started_at IS NULL) OR status = 'blocked')
 RETURNING rid;
 
 -- name: cancel_live_children
 -- Ask the other children to cancel; the news is filed under the numbers returned.
 UPDATE runs SET cancel_at = :at, cancel_reason = :reason, wakes = wakes + 1,
-                ready_at = CASE status WHEN 'waiting' THEN :at ELSE ready_at END,
+                ready_at = CASE WHEN status IN ('waiting', 'paused') THEN :at ELSE ready_at END,
                 wake_at = CASE status WHEN 'waiting' THEN NULL ELSE wake_at END,
-                status = CASE status WHEN 'waiting' THEN 'queued' ELSE status END
+                error = CASE status WHEN 'paused' THEN NULL ELSE error END,
+                status = CASE WHEN status IN ('waiting', 'paused') THEN 'queued' ELSE status END
 WHERE parent = :parent AND detached = 0 AND (:map IS NULL OR map = :map) AND ended_at IS NULL AND cancel_at IS NULL
 RETURNING rid, wakes;
