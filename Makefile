@@ -5,6 +5,7 @@
 #   make test                     everything that CI checks
 #   make soak                     what is long or random, then the other Python versions
 #   make always-suspend           the suite with every run evicted at every wait (crash tests aside)
+#   make bench [BENCH_ARGS="--only throughput"]   what it costs, beside the disk's limit and its peers
 #   make fmt | clean
 #
 # PYTHON=python3.12 chooses the interpreter, PYTEST_ARGS=... is passed to pytest.
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := src tests examples
+SOURCES := src tests examples bench
 
 # a function of a version: the interpreter that runs it, from PATH or from pyenv, or nothing
 find_python = $(shell for python in python$(1) "$$(pyenv prefix $(1) 2>/dev/null)/bin/python"; do \
@@ -23,7 +24,7 @@ SOAK_PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(call find_python,$(version)))
 .DEFAULT_GOAL := test
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: demo test lint types arrows suspended suite soak portable always-suspend fmt clean
+.PHONY: demo test lint types arrows suspended suite soak portable always-suspend bench fmt clean
 
 # -qq: pip's remarks about its own configuration are not ours to show; its errors are
 $(READY): pyproject.toml constraints.txt
@@ -70,10 +71,14 @@ soak: $(READY)
 portable: $(READY)
 	$(BIN)/python -m pytest tests/unit tests/contract tests/kernel $(PYTEST_ARGS)
 
+# the peers' environment, .venv-peers, is made by the bench itself
+bench: $(READY)
+	@$(BIN)/python -m bench --json build/bench.json $(BENCH_ARGS)
+
 fmt: $(READY)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
 clean:
-	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
-	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .venv-3.* .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find src tests examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

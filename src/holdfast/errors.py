@@ -9,13 +9,15 @@
     │   ├── EffectInBody               a socket, executor or subprocess from an agent's body
     │   ├── DuplicateName              two functions under one name and version
     │   ├── DuplicateKey               two items of one map, or two calls of one scope, under one key
-    │   └── BadOption                  an option that makes no sense
+    │   ├── BadOption                  an option that makes no sense
+    │   └── BadRecording               a journal file that is foreign, newer, cut or damaged
     ├── NotStorable                   a value that would not come back as it went in
     │   └── TooLarge                   a value above the size limit
     ├── NotFound                       nothing of that name is known here
     │   ├── UnknownRun
     │   └── UnknownAgent
     ├── KeyConflict                    the same idempotency key with a different input
+    ├── WrongState                     the run's present state forbids what was asked
     ├── CallFailed                     what a body sees when a call did not succeed
     │   ├── StepFailed                 the step raised, after its retries
     │   │   └── StepTimedOut           the step's own timeout passed
@@ -71,6 +73,10 @@ class BadOption(UsageError, ValueError):
     """An option has a value that makes no sense; the message names it."""
 
 
+class BadRecording(UsageError):
+    """A journal file cannot be read or written; the message has the line. ``holdfast runs export`` writes such files."""
+
+
 class NotStorable(HoldfastError, ValueError):
     """A value does not survive being written and read; the message names the path inside it.
 
@@ -98,8 +104,17 @@ class KeyConflict(HoldfastError):
     """This idempotency key already belongs to a run with a different input. Use another key."""
 
 
+class WrongState(HoldfastError):
+    """What was asked cannot be done to a run in the state that it is in; the message says what can."""
+
+
 class CallFailed(HoldfastError):
-    """A call did not succeed. ``type_name``, ``message`` and ``traceback_text`` say how; equal live and replayed."""
+    """A call did not succeed. ``type_name``, ``message`` and ``traceback_text`` say how; equal live and replayed.
+
+    ``seq`` is the number of the journal entry that says so, None where there is none.
+    """
+
+    seq: int | None = None
 
     def __init__(self, key: str, type_name: str = "", message: str = "", traceback_text: str = "") -> None:
         self.key = key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import events
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -17,6 +17,7 @@ from holdfast.durable.calls import Call, Effect, Options
 from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
 from holdfast.durable.client import Client, StoredRun
 from holdfast.durable.context import Context
+from holdfast.durable.retention import Retention
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, StoreUnusable, UsageError
 from holdfast.records.journal import Op
@@ -53,6 +54,7 @@ class App(Generic[D]):
     Args:
         name: of the app; the default store is ``./.holdfast/<name>.db``.
         lifespan: an async context manager that yields ``ctx.deps``: clients and pools, opened where a worker runs.
+        retention: which runs its workers delete after their end; none by default.
 
     Raises:
         BadOption: the name is no file name.
@@ -65,14 +67,23 @@ class App(Generic[D]):
     """
 
     @overload
-    def __init__(self: App[None], name: str) -> None: ...
+    def __init__(self: App[None], name: str, *, retention: Sequence[Retention] = ()) -> None: ...
     @overload
-    def __init__(self, name: str, *, lifespan: Callable[[], AbstractAsyncContextManager[D]]) -> None: ...
-    def __init__(self, name: str, *, lifespan: Callable[[], AbstractAsyncContextManager[Any]] | None = None) -> None:
+    def __init__(
+        self, name: str, *, lifespan: Callable[[], AbstractAsyncContextManager[D]], retention: Sequence[Retention] = ()
+    ) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        *,
+        lifespan: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+        retention: Sequence[Retention] = (),
+    ) -> None:
         if not name or any(character in name for character in "/\\\0"):
             raise BadOption(f"{name!r} cannot name an app: it names a file too")
         self.name = name
         self.catalog = Catalog()
+        self.retention = tuple(retention)
         self._lifespan = lifespan
 
     # -- what it defines
@@ -258,6 +269,7 @@ class App(Generic[D]):
                 settings=settings or Settings.from_environment(),
                 only=only,
                 replaced=replaced,
+                retention=self.retention,
             )
             await worker.start()
             stack.push_async_callback(worker.stop)

@@ -18,6 +18,13 @@ WARN_ENTRIES = 10_000
 MAX_ENTRIES = 100_000
 """A journal of so many entries stops its run."""
 
+MAX_WORKSPACE = 256 * 2**20
+"""Bytes that the files of one workspace may have together."""
+MAX_FILE = 64 * 2**20
+"""Bytes that one of them may have."""
+MAX_FILES = 10_000
+"""How many files, links and folders a workspace may hold."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
@@ -34,6 +41,11 @@ class Settings:
         turn: how many callbacks of bodies run before the loop serves something else.
         stall: seconds after which a loop that does not turn is named in the log with its stack.
         silent: seconds after which it is given up: the process stops renewing its lease and exits.
+        prune: seconds between two looks for runs that the app's retention rules no longer keep.
+        workspaces: the folder in which runs have their workspaces while they are in memory; by default
+            ``holdfast-<uid>`` in the system's folder for temporary files.
+        keep_workspaces: leave a workspace's folder where it is when its run leaves memory, to look into it.
+        census: seconds between two counts of the store's runs for the metrics; 0: they are not counted.
     """
 
     concurrency: int = 1000
@@ -46,20 +58,30 @@ class Settings:
     turn: int = 2000
     stall: float = 5.0
     silent: float = 300.0
+    prune: float = 600.0
+    workspaces: str = ""
+    keep_workspaces: bool = False
+    census: float = 0.0
 
     @classmethod
     def from_environment(cls) -> Settings:
         """The defaults, each overridden by its variable: ``HOLDFAST_CONCURRENCY``, ``HOLDFAST_LEASE`` ….
 
         Raises:
-            BadOption: a variable is no number, or negative.
+            BadOption: a variable that is to be a number is none, or negative.
         """
         found = {field.name: os.environ.get(f"HOLDFAST_{field.name.upper()}") for field in fields(cls)}
-        return cls(**{name: _number(name, text) for name, text in found.items() if text})
+        return cls(**{name: _value(name, text) for name, text in found.items() if text})
 
 
-def _number(name: str, text: str) -> Any:
-    whole = isinstance(getattr(Settings(), name), int)
+def _value(name: str, text: str) -> Any:
+    default = getattr(Settings(), name)
+    if isinstance(default, str):
+        return text
+    return type(default)(_number(name, text, whole=isinstance(default, int)))
+
+
+def _number(name: str, text: str, *, whole: bool) -> float:
     try:
         value = int(text) if whole else float(text)
     except ValueError:

@@ -17,6 +17,7 @@ class Exit(IntEnum):
     STORE_UNUSABLE = 4
     CONFLICT = 5
     TRY_AGAIN = 6
+    DIVERGED = 7
     FAULT = 70
     INTERRUPTED = 130
     READER_GONE = 141
@@ -30,6 +31,7 @@ MEANING = {
     Exit.STORE_UNUSABLE: "the store is missing, foreign, damaged or newer",
     Exit.CONFLICT: "the state forbids it: key taken, promise resolved, run ended, run not blocked",
     Exit.TRY_AGAIN: "the store is busy or full: the same command may succeed later",
+    Exit.DIVERGED: "a recorded run, replayed, does something else than is recorded",
     Exit.FAULT: "a fault of Holdfast, or of the app's own lifespan: a traceback was written",
     Exit.INTERRUPTED: "interrupted; runs go on without their watcher",
     Exit.READER_GONE: "whoever read the output closed it (`… | head`)",
@@ -51,10 +53,16 @@ class Conflict(errors.HoldfastError):
     """What was asked for cannot be done in the state that the run or promise is in."""
 
 
+class Diverges(errors.HoldfastError):
+    """A run, replayed, does something else than is recorded."""
+
+
 def code_of(error: errors.HoldfastError) -> Exit:
     """The exit code of an error."""
     if isinstance(error, Conflict):
         return Exit.CONFLICT
+    if isinstance(error, Diverges):
+        return Exit.DIVERGED
     return next(code for cls, code in _OF_ERROR if isinstance(error, cls))
 
 

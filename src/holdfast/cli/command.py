@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from holdfast.cli import export, promise, runs, start, watch, worker, workers
+from holdfast.cli import export, files, promise, replay, runs, start, to_test, watch, worker, workers
 from holdfast.cli.codes import Exit, code_of, epilog
 from holdfast.cli.problems import tell
 from holdfast.errors import HoldfastError
@@ -33,6 +33,7 @@ _promise = typer.Typer(help="Give runs what they wait for.", rich_markup_mode=No
 
 app.command("worker")(worker.worker)
 app.command("start")(start.start)
+app.command("replay")(replay.replay)
 app.add_typer(_runs, name="runs")
 _runs.command("list")(runs.list_runs)
 _runs.command("show")(runs.show)
@@ -40,6 +41,9 @@ _runs.command("watch")(watch.watch)
 _runs.command("cancel")(runs.cancel)
 _runs.command("resume")(runs.resume)
 _runs.command("export")(export.export)
+_runs.command("files")(files.files)
+_runs.command("cat")(files.cat)
+_runs.command("to-test")(to_test.to_test)
 app.add_typer(_workers, name="workers")
 _workers.command("list")(workers.list_workers)
 app.add_typer(_promise, name="promise")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import rich.box
@@ -43,8 +44,19 @@ def say(text: str) -> None:
     Raises:
         typer.Exit: nobody reads it any more.
     """
-    try:
+    with while_read():
         print(text, flush=True)
+
+
+@contextmanager
+def while_read() -> Iterator[None]:
+    """End well when nobody reads the output any more (``… | head``).
+
+    Raises:
+        typer.Exit: so it is.
+    """
+    try:
+        yield
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
         raise typer.Exit(Exit.READER_GONE) from None

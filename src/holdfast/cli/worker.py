@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
@@ -23,10 +25,12 @@ from holdfast.cli.views import worker as view
 from holdfast.errors import BadOption
 from holdfast.runtime import App, Runtime
 from holdfast.settings import Settings
+from holdfast.telemetry.metrics import Exposition
 
 logger = logging.getLogger("holdfast.cli")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
+_CENSUS = 15.0  # seconds between counts of the runs, where their number is served
 _ECHO = 1.0  # seconds; what passes signals on (timeout, a shell, uv) often delivers the same one twice
 
 
@@ -55,6 +59,15 @@ def worker(
         LogFormat, typer.Option(help="How log lines are written (to standard error).")
     ] = LogFormat.PLAIN,
     log_level: Annotated[LogLevel, typer.Option(help="Which log lines are written.")] = LogLevel.INFO,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, envvar="HOLDFAST_METRICS_PORT", help="Serve Prometheus metrics there; 0: any free port."
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(envvar="HOLDFAST_METRICS_HOST", help="The address at which they are served.")
+    ] = "127.0.0.1",
     as_json: options.Json = False,
 ) -> None:
     """Host an app's agents.
@@ -67,17 +80,39 @@ def worker(
     settings = Settings.from_environment()
     if concurrency is not None:
         settings = replace(settings, concurrency=concurrency)
-    asyncio.run(_host(app, store, settings, _names(agents), as_json=as_json))
+    with _exposition(metrics_host, metrics_port) as url:
+        if url is not None:
+            settings = replace(settings, census=settings.census or _CENSUS)
+        asyncio.run(_host(app, store, settings, _names(agents), url, as_json=as_json))
+
+
+@contextmanager
+def _exposition(host: str, port: int | None) -> Iterator[str | None]:
+    """Serve the metrics meanwhile, if they are wanted; gives their URL."""
+    if port is None:
+        yield None
+        return
+    exposition = Exposition(host, port)
+    try:
+        yield exposition.url
+    finally:
+        exposition.close()
 
 
 async def _host(
-    app: App[Any], store: str | None, settings: Settings, agents: list[str] | None, *, as_json: bool
+    app: App[Any],
+    store: str | None,
+    settings: Settings,
+    agents: list[str] | None,
+    metrics: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     stop = asyncio.Event()
     async with app.open(store, settings=settings, agents=agents) as runtime:
         for number in _STOP:
             asyncio.get_running_loop().add_signal_handler(number, _tell_to_stop, number, stop)
-        await _say_ready(runtime, as_json=as_json)
+        await _say_ready(runtime, metrics, as_json=as_json)
         await stop.wait()
     logger.info("stopped: the runs are handed back")
     _leave_threads_behind()
@@ -97,12 +132,13 @@ def _let_signals_kill() -> None:
         signal.signal(each, signal.SIG_DFL)
 
 
-async def _say_ready(runtime: Runtime, *, as_json: bool) -> None:
+async def _say_ready(runtime: Runtime, metrics: str | None, *, as_json: bool) -> None:
     own = next(one for one in await runtime.workers() if one.id == runtime.worker.id)
     if as_json:
-        document({"event": "ready", "store": runtime.store.url} | view(own))
+        document({"event": "ready", "store": runtime.store.url, "metrics": metrics} | view(own))
     else:
-        say(f"ready: worker {own.id} hosts {hosts_text(own)} on {runtime.store.url}")
+        shown = "" if metrics is None else f"; metrics at {metrics}"
+        say(f"ready: worker {own.id} hosts {hosts_text(own)} on {runtime.store.url}{shown}")
 
 
 def _leave_threads_behind() -> None:

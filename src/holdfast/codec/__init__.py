@@ -6,7 +6,7 @@ What goes into the store comes back equal, type for type, or is refused at once 
 from __future__ import annotations
 
 from holdfast.codec.arguments import pack_arguments, unpack_arguments
-from holdfast.codec.describe import describe_arguments, described
+from holdfast.codec.describe import Absent, describe_arguments, described
 from holdfast.codec.envelope import MAX_VALUE, AesGcm, Cipher, pack, unpack, use_cipher
 from holdfast.codec.failures import Failed, failure_of, pack_failure, rebuild
 from holdfast.codec.hints import Hints, hints_of
@@ -15,6 +15,7 @@ from holdfast.codec.text import canonical, fingerprint, hash64, type_name
 
 __all__ = [
     "MAX_VALUE",
+    "Absent",
     "AesGcm",
     "Cipher",
     "Failed",

@@ -20,12 +20,13 @@ from holdfast.errors import NotStorable, UsageError
 
 _PLANS = "__holdfast_plans__"
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class Plan:
     """How one callable's arguments are bound, written and read. Get one with :func:`plan_of`."""
 
-    __slots__ = ("_annotation", "_shapes", "name", "signature")
+    __slots__ = ("_annotation", "_names", "_required", "_shapes", "name", "signature")
 
     def __init__(self, target: Callable[..., Any] | Signature, skip: int) -> None:
         if isinstance(target, Signature):
@@ -36,6 +37,11 @@ class Plan:
             self._annotation = hints_of(target).parameter
         self.signature = signature.replace(parameters=list(signature.parameters.values())[skip:])
         self._shapes: dict[str, Shape[Any]] = {}
+        parameters = self.signature.parameters.values()
+        self._names = [one.name for one in parameters if one.kind in _POSITIONAL]
+        needed = [one for one in parameters if one.default is Parameter.empty and one.kind not in _VARIABLE]
+        by_name = any(one.kind is Parameter.KEYWORD_ONLY for one in needed)
+        self._required = len(needed) + (len(self._names) if by_name else 0)  # more than can be given by place
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Each given argument under its parameter's name.
@@ -43,6 +49,9 @@ class Plan:
         Raises:
             UsageError: they do not fit the signature.
         """
+        if not kwargs and self._required <= len(args) <= len(self._names):
+            # Nearly every call; ``Signature.bind`` takes 3 µs.
+            return dict(zip(self._names, args, strict=False))
         try:
             return self.signature.bind(*args, **kwargs).arguments
         except TypeError as error:

@@ -38,10 +38,10 @@ class Hints:
         Raises:
             UsageError: the annotation names something that cannot be found.
         """
-        if self._returns is not None:
-            return self._returns
-        hint = self.parameter("return")
-        return get_args(hint)[-1] if get_origin(hint) in _AWAITABLES else hint
+        if self._returns is None:
+            hint = self.parameter("return")
+            self._returns = get_args(hint)[-1] if get_origin(hint) in _AWAITABLES else hint
+        return self._returns
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -91,16 +91,23 @@ def hints_of(fn: Callable[..., Any]) -> Hints:
         >>> hints_of(price).returns, hints_of(price).parameter("item")
         (<class 'float'>, <class 'str'>)
     """
+    if not isinstance(fn, FunctionType):
+        return _hints_of(fn)
+    # Kept on the function: a weak map would never let go of a closure that can reach itself.
+    found = fn.__dict__.get(_SLOT)
+    if found is None or found[0] is not fn:  # functools.wraps copies __dict__
+        found = fn.__dict__[_SLOT] = (fn, _hints_of(fn))
+    hints: Hints = found[1]
+    return hints
+
+
+def _hints_of(fn: Callable[..., Any]) -> Hints:
     function = underlying(fn)
     if isinstance(function, type):
         return Hints(_static(function, "__init__"), returns=function)
-    if not isinstance(function, FunctionType):
-        return Hints(function)
-    # Kept on the function: a weak map would never let go of a closure that can reach itself.
-    hints = function.__dict__.get(_SLOT)
-    if not isinstance(hints, Hints) or hints._function is not function:  # functools.wraps copies __dict__
-        hints = function.__dict__[_SLOT] = Hints(function)
-    return hints
+    if isinstance(function, FunctionType) and function is not fn:
+        return hints_of(function)
+    return Hints(function)
 
 
 def underlying(fn: Any) -> Any:

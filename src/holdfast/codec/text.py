@@ -40,6 +40,8 @@ def hash64(text: str) -> int:
 
 def clean(text: str) -> str:
     r"""The text with what UTF-8 or PostgreSQL cannot hold (lone surrogates, NUL) written as ``\ud800``, ``\x00``."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 

@@ -19,14 +19,16 @@ from holdfast.durable.core import Core
 from holdfast.durable.draft import Draft
 from holdfast.durable.effects import Ended, backoff
 from holdfast.durable.mailbox import Mailbox, item_of
+from holdfast.durable.observer import Observer
 from holdfast.durable.points import reach
 from holdfast.durable.replay import make_core
 from holdfast.durable.running import Running
 from holdfast.durable.services import Services
 from holdfast.durable.wishes import write
 from holdfast.errors import HoldfastError, LeaseLost, StoreBusy, StoreError, StoreRejected
-from holdfast.records.delta import Block, End, Finish, Suspend, Verdict
+from holdfast.records.delta import Block, End, Finish, Pause, Suspend, Verdict
 from holdfast.records.journal import EndedChild, Entry
+from holdfast.records.run import Run
 from holdfast.settings import MAX_ENTRIES, WARN_ENTRIES
 from holdfast.store.base import Claimed
 
@@ -67,8 +69,13 @@ class Activation:
         self._clock = services.clock
         self._history = claimed.history
         self._log = {"run": run.id, "agent": run.agent, "version": run.version}
-        prefix = f"{run.id}.{run.generation}" if run.generation else run.id
-        self._running = Running(services.effects, services.clock, prefix, self._effects_ended, self._log)
+        prefix = _keys_begin_with(run)
+        self._observer = Observer(claimed, agent.build, services.clock.now())
+        self._workspace = services.workspaces.of(run)
+        self._running = Running(
+            services.effects, services.clock, prefix, self._effects_ended, self._log, self._observer,
+            self._workspace, self._workspace_broke,
+        )  # fmt: skip
         self._last_seq = _last_seq(claimed)
         self._mail = Mailbox(claimed, services.store)
         self._asks: deque[Callable[[Draft], None]] = deque()  # writes that effects of the same drain wait for
@@ -78,6 +85,7 @@ class Activation:
         self._entries = sum(entry.branch is None for entry in claimed.history.entries)
         self._retries: list[tuple[Effect, Entry]] = []  # to be tried again, once that is durable
         self._leaving = False
+        self._pausing = run.pause_at is not None and run.cancel_at is None  # leave it paused
         self._in_flight = False
         self._alarm = Alarm(services.clock, self._alarmed)
         self._linger: asyncio.TimerHandle | None = None
@@ -99,6 +107,9 @@ class Activation:
         """Replay the journal and go on."""
         run = self.run
         reach("claimed", run.id)
+        if self._pausing:  # its last owner was asked to, and has not come to it
+            self._leave()
+            return
         if run.entries > WARN_ENTRIES:
             self.say(
                 logging.WARNING,
@@ -106,14 +117,18 @@ class Activation:
             )
         try:
             self.core = make_core(self._agent, run, self._history, self._services.effects.deps, self._item_values)
+            self.core.place = self._workspace.place
         except HoldfastError as error:
             self._stop_with(Block(why=codec.failure_of(error).pack()))
             return
         self._pump()
 
-    def _too_long(self) -> Block:
-        what = f"the journal has {self._entries:,} entries; the limit is {MAX_ENTRIES:,}: go on with ctx.continue_as"
-        return Block(why=codec.pack_failure("JournalTooLong", what))
+    def _too_long(self) -> Pause:
+        what = (
+            f"the journal has {self._entries:,} entries: a run stops at every {MAX_ENTRIES:,}, since they make its "
+            "activations slow. Let the body go on with ctx.continue_as; resume the run for as many more"
+        )
+        return Pause(why=codec.pack_failure("JournalTooLong", what))
 
     def _item_values(self, map_hash: int, ords: Sequence[int]) -> list[bytes]:
         for _ in range(_READS - 1):
@@ -141,8 +156,24 @@ class Activation:
         self._leaving = True
         self._flush()
 
-    def retire(self) -> None:
-        """Leave memory. From here on nothing that the body or its effects do has any effect on the run."""
+    def _pause(self) -> None:
+        """Begin nothing more, and leave the run paused once the effects at work are recorded."""
+        if self.core is not None and self.core.cancelling is None:
+            self._pausing = self._leaving = True
+
+    def _leave(self) -> None:
+        if not self._pausing:
+            self.retire()
+            return
+        draft = Draft(self._last_seq, self._clock.now())
+        draft.end = Pause()
+        self._fly(self._commit(draft))
+
+    def retire(self, end: End | None = None) -> None:
+        """Leave memory, after ``end`` if any was committed.
+
+        From here on nothing that the body or its effects do has any effect on the run.
+        """
         if self.retired:
             return
         self.retired = True
@@ -152,6 +183,8 @@ class Activation:
             self.say(
                 logging.WARNING, "its body swallows CancelledError over and over; some of its tasks were left behind"
             )
+        self._services.workspaces.leave(self._workspace)
+        self._observer.left(end, handed_back=self._leaving)
         self._services.gone(self)
 
     def broke(self, error: BaseException) -> None:
@@ -171,6 +204,15 @@ class Activation:
         failed = codec.failure_of(error)
         why = codec.pack_failure("InternalError", f"{failed.type_name}: {failed.message}", failed.traceback_text)
         self._stop_with(Block(why=why))
+
+    @_watched
+    def _workspace_broke(self, error: Exception) -> None:
+        """A person has to look at the disk. What was at work is at work again when the run is resumed."""
+        if isinstance(error, LeaseLost | StoreBusy):
+            self.broke(error)
+        elif not self.retired:
+            why = f"its workspace cannot be used: {type(error).__name__}: {error}; mend that, then resume the run"
+            self._stop_with(Block(why=codec.pack_failure("WorkspaceUnusable", why)))
 
     def say(self, level: int, message: str, *, error: BaseException | None = None) -> None:
         """Log about this run."""
@@ -245,6 +287,8 @@ class Activation:
         if isinstance(end, Block):
             self._asks.clear()
             self.say(logging.ERROR, f"blocked: {codec.Failed.unpack(end.why).message}")
+        elif isinstance(end, Pause) and end.why is not None:
+            self.say(logging.ERROR, f"paused: {codec.Failed.unpack(end.why).message}")
         self._flush()
 
     # -- effects
@@ -263,6 +307,8 @@ class Activation:
             self._retries.append((effect, attempt))  # begun once the attempt is durable
         else:
             draft.outcome(effect, ok=ended.ok, value=ended.value)
+        if self._workspace.changes:
+            draft.files += self._workspace.take(draft.last_seq)
 
     def _start_waiting(self) -> None:
         works, self._to_start = self._to_start, []
@@ -290,7 +336,7 @@ class Activation:
         elif self._end is None and self._mail.unread:
             self._fly(self._read_news())
         elif self._leaving and not self._running.busy:
-            self.retire()
+            self._leave()
         else:
             self._rest()
 
@@ -310,7 +356,7 @@ class Activation:
         self._drain(self._asks, draft)
         if self._end is None:
             # Before the results, among them the ends of children that a cancel has ended: see Mailbox.read.
-            self._mail.write(draft, self._add_cancel, self._branch_of)
+            self._mail.write(draft, self._add_cancel, self._pause, self._branch_of)
         self._drain(self._results, draft)
         if self.core is not None and self.core.progress not in (None, self._progress):
             draft.progress = self._progress = self.core.progress
@@ -351,8 +397,9 @@ class Activation:
         waits = bool(self._asks) or draft.cancels_run
         starting, self._to_start = ([], self._to_start) if waits else (self._to_start, [])
         reach(_BEFORE.get(type(draft.end), "committing"), self.run.id)
+        delta = draft.delta(self.run.rid, self.run.epoch)
         try:
-            verdict = await self._services.committer.submit(draft.delta(self.run.rid, self.run.epoch))
+            verdict = await self._services.committer.submit(self._observer.stamped(delta))
         except StoreError as error:
             self._in_flight = False
             self._not_committed(draft, error)
@@ -365,7 +412,7 @@ class Activation:
             self.say(logging.WARNING, "another worker owns it now; this one stops working on it")
             self.retire()
         elif draft.end is not None and verdict is Verdict.APPLIED:
-            self.retire()
+            self.retire(draft.end)
         else:
             self._committed(draft, starting)
 
@@ -380,11 +427,12 @@ class Activation:
 
     def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
         self._last_seq = draft.last_seq
-        self._entries += sum(entry.branch is None for entry in draft.entries)  # maps do not count
+        before, added = self._entries, sum(entry.branch is None for entry in draft.entries)  # maps do not count
+        self._entries += added
         retries, self._retries = self._retries, []
         for effect, attempt in retries:
             self._running.park(effect, attempt)
-        if self._end is None and self._entries > MAX_ENTRIES:
+        if self._end is None and self._entries // MAX_ENTRIES > before // MAX_ENTRIES:
             self._stop_with(self._too_long())
             return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
@@ -520,6 +568,13 @@ class Activation:
 def _may_have_begun(work: Effect | Chunk) -> bool:
     """Whether its intent is recorded by now: if it does not begin, nobody will ever know."""
     return isinstance(work, Effect) and work.call.options.effect == "at_most_once"
+
+
+def _keys_begin_with(run: Run) -> str:
+    """What the idempotency keys of its effects begin with: its own, or those of the run it was forked from."""
+    if run.origin is not None and run.origin.keys is not None:
+        return run.origin.keys
+    return f"{run.id}.{run.generation}" if run.generation else run.id
 
 
 def _last_seq(claimed: Claimed) -> int:

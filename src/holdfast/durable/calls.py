@@ -6,7 +6,8 @@ import asyncio
 import functools
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 from holdfast import codec
@@ -18,6 +19,7 @@ from holdfast.records.journal import Op
 R_co = TypeVar("R_co", covariant=True)
 Effect = Literal["at_least_once", "at_most_once"]
 _SHOWN = 200  # characters of a call's arguments in messages
+_TARGET = "__holdfast_target__"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +69,9 @@ class Options:
                 raise BadOption(f"{cls!r} is not an exception class")
 
 
+_PLAIN = Options()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """What a call calls."""
@@ -77,7 +82,7 @@ class Target:
     injected: int = 0  # how many leading parameters the runtime supplies (a context)
     guarded: bool = False  # stored whole, and strict about its place in the code
     version: str = ""
-    defaults: Options = field(default_factory=Options)
+    defaults: Options = _PLAIN
 
 
 def name_of(fn: Callable[..., Any]) -> str:
@@ -93,6 +98,16 @@ def name_of(fn: Callable[..., Any]) -> str:
     return qualified.replace("<locals>.", "").replace("/", ".").replace("#", ".")
 
 
+def target_of_step(fn: Callable[..., Any]) -> Target:
+    """The target of a plain step; remembered on plain functions, since most are called again and again."""
+    if not isinstance(fn, FunctionType):
+        return Target(op=Op.STEP, name=name_of(fn), fn=fn)
+    found: Target | None = fn.__dict__.get(_TARGET)
+    if found is None or found.fn is not fn:  # functools.wraps copies __dict__
+        found = fn.__dict__[_TARGET] = Target(op=Op.STEP, name=name_of(fn), fn=fn)
+    return found
+
+
 class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
     """A request to run a step, a tool or a child; await it inside a run.
 
@@ -101,7 +116,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
     """
 
     __slots__ = (
-        "__weakref__", "_driver", "_gone", "_task", "args", "key", "kwargs", "options", "scope", "target", "where",
+        "__weakref__", "_driver", "_gone", "_made", "_task", "args", "key", "kwargs", "options", "scope", "target",
     )  # fmt: skip
 
     def __init__(self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], *, depth: int = 2) -> None:
@@ -110,9 +125,9 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         self.kwargs = kwargs
         self.options = target.defaults
         self.scope: Scope | None = scope_or_none()
-        self.key = self.scope.next_key(target.name) if self.scope and target.name else ""
+        self.key = self.scope.next_key(target.name) if self.scope is not None and target.name else ""
         frame = sys._getframe(depth)
-        self.where = (frame.f_code.co_filename, frame.f_lineno)
+        self._made = (frame.f_code, frame.f_lasti)
         self._gone = ""  # how it was consumed
         self._driver: Generator[Any, Any, R_co] | None = None
         self._task = 0  # hash of the task that drives it, if a task does
@@ -165,7 +180,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         self.spend("moved by .using()")
         moved: Self = object.__new__(type(self))
         moved.target, moved.args, moved.kwargs, moved.options = self.target, self.args, self.kwargs, options
-        moved.scope, moved.key, moved.where = self.scope, self.key, self.where
+        moved.scope, moved.key, moved._made = self.scope, self.key, self._made
         moved._gone, moved._driver, moved._task = "", None, 0
         if key is not None and moved.scope is not None:
             moved.key = moved.scope.named_key(self.target.name or "call", key, self.key)
@@ -198,6 +213,13 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         return f"{self.target.name or 'call'}({text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"
 
     # -- for the runtime
+
+    @property
+    def where(self) -> tuple[str, int]:
+        """The file and line that made it."""
+        code, at = self._made
+        line = next(line for first, last, line in code.co_lines() if first <= at < last)
+        return code.co_filename, line or code.co_firstlineno
 
     @property
     def version(self) -> str:
@@ -277,10 +299,10 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         return self._driver
 
     def _drive(self) -> Generator[Any, Any, R_co]:
-        scope = current_scope(f"{self!r} was awaited")
+        scope = scope_or_none() or current_scope(f"{self!r} was awaited")
         if self._gone != "cancelled":
             self.spend("awaited")
-        value: R_co = yield from scope.core.requests.call(scope, self).__await__()
+        value: R_co = yield from scope.core.requests.awaited(scope, self)
         return value
 
     def _watch(self) -> None:

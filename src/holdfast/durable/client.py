@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 import jsonschema
 
 from holdfast import codec
-from holdfast.clock import Clock, Duration, micros, new_id
+from holdfast.clock import Duration, micros, new_id
 from holdfast.durable.calls import Call
-from holdfast.durable.catalog import Catalog
 from holdfast.durable.handles import Run
+from holdfast.durable.operations import PAUSED, checked_tags
+from holdfast.durable.reading import Reading
+from holdfast.durable.selection import Selection
 from holdfast.errors import (
     BadOption,
     KeyConflict,
@@ -22,13 +25,12 @@ from holdfast.errors import (
     RunCancelled,
     RunFailed,
     UnknownAgent,
-    UnknownRun,
 )
-from holdfast.records.journal import Entry, Kind, Op
+from holdfast.records.journal import Kind, Op
 from holdfast.records.run import Activation, NewRun, Status
 from holdfast.records.run import Run as RunRecord
 from holdfast.records.worker import Hosted, Worker
-from holdfast.store.base import RunFilter, Store
+from holdfast.store.base import RunFilter
 
 R = TypeVar("R")
 _PAGE = 1000
@@ -51,13 +53,12 @@ class StoredRun(Run[R], Generic[R]):
         Raises:
             RunFailed: its body raised, or its own timeout passed.
             RunCancelled: it was cancelled.
-            RunBlocked: its code no longer fits its journal; it waits for a person.
+            RunBlocked: its code no longer fits its journal, or it has stopped itself; it waits for a person. One that
+                somebody has paused is waited for.
             TimeoutError: ``timeout`` passed first.
         """
         async with asyncio.timeout(None if timeout is None else micros(timeout) / 1e6):
-            record = await self._client.wait_until(
-                self.id, lambda run: run.status.ended or run.status is Status.BLOCKED
-            )
+            record = await self._client.wait_until(self.id, lambda run: run.status.ended or needs_a_person(run))
         return cast(R, self._client.outcome(record))
 
     async def status(self) -> str:
@@ -81,24 +82,22 @@ class StoredRun(Run[R], Generic[R]):
         return await self._client.recorded(self.id)
 
 
-class Client:
+class Client(Reading):
     """Starts, finds and tells runs. Made by ``app.open`` and ``app.connect``."""
 
-    def __init__(self, store: Store, catalog: Catalog, clock: Clock) -> None:
-        self.store = store
-        self._catalog = catalog
-        self._clock = clock
-
-    async def start(self, call: Call[R], /, *, key: str | None = None, priority: int = 0) -> StoredRun[R]:
+    async def start(
+        self, call: Call[R], /, *, key: str | None = None, priority: int = 0, tags: Sequence[str] = ()
+    ) -> StoredRun[R]:
         """Start a run; it is durable when this returns.
 
         Args:
             call: of an agent, ``adjust(claim)``. ``.using(timeout=…)`` limits the whole run.
             key: an idempotency key, unique per agent: the same key never starts a second run.
             priority: runs with a higher one are claimed first.
+            tags: words by which the run can be found.
 
         Raises:
-            BadOption: the call is not of an agent.
+            BadOption: the call is not of an agent, or a tag is no word.
             KeyConflict: the key belongs to a run with another input.
             NotStorable: an argument cannot be stored; the message has its path.
             UnknownAgent: neither this app nor any live worker has the version asked for.
@@ -108,11 +107,13 @@ class Client:
             ...     run = await client.start(settle(["c-1"]), key="2026-11-23")
             ...     return await run.result()
         """
-        return (await self.start_all([call], keys=None if key is None else [key], priority=priority))[0]
+        keys = None if key is None else [key]
+        return (await self.start_all([call], keys=keys, priority=priority, tags=tags))[0]
 
     async def start_all(
-        self, calls: Sequence[Call[R]], /, *, keys: Sequence[str] | None = None, priority: int = 0
-    ) -> list[StoredRun[R]]:
+        self, calls: Sequence[Call[R]], /, *, keys: Sequence[str] | None = None, priority: int = 0,
+        tags: Sequence[str] = (),
+    ) -> list[StoredRun[R]]:  # fmt: skip
         """Start many runs in one transaction; all are durable when this returns.
 
         Raises:
@@ -123,7 +124,11 @@ class Client:
         if keys is not None and len(keys) != len(calls):
             raise BadOption(f"{len(keys)} keys for {len(calls)} calls: give one each")
         at = self._clock.now()
-        new = [self._new_run(call, None if keys is None else keys[i], priority, at) for i, call in enumerate(calls)]
+        tags = checked_tags(tags)
+        new = [
+            replace(self._new_run(call, None if keys is None else keys[i], priority, at), tags=tags)
+            for i, call in enumerate(calls)
+        ]
         await self._check_hosted({Hosted(agent=run.agent, version=run.version) for run in new})
         for call in calls:
             call.spend("started")
@@ -178,29 +183,9 @@ class Client:
         await self.info(run_id)
         return await self.store.cancel(run_id, reason=reason, at=self._clock.now())
 
-    async def resume(self, run_id: str) -> bool:
-        """Put a blocked run back to work, after its code was mended. False if it was not blocked.
-
-        Raises:
-            UnknownRun: there is none.
-        """
-        await self.info(run_id)
-        return await self.store.resume(run_id)
-
-    async def info(self, run_id: str) -> RunRecord:
-        """A run's record.
-
-        Raises:
-            UnknownRun: there is none.
-        """
-        record = await self.store.get(run_id)
-        if record is None:
-            raise UnknownRun(f"no run {run_id!r} in {self.store.url}: `holdfast runs list` shows those there are")
-        return record
-
-    async def find(self, which: RunFilter | None = None) -> list[RunRecord]:
-        """Records of runs, newest first."""
-        return await self.store.find(which or RunFilter())
+    def select(self, which: RunFilter) -> Selection:
+        """All runs that match, to be told something together; ``limit`` does not count."""
+        return Selection(self, which)
 
     async def workers(self) -> list[Worker]:
         """Workers that are alive."""
@@ -209,19 +194,6 @@ class Client:
     async def activations(self, run_id: str) -> list[Activation]:
         """A run's stays in memory, with the build that each ran."""
         return await self.store.activations(run_id)
-
-    async def journal(self, run_id: str) -> AsyncIterator[Entry]:
-        """A run's journal, in order.
-
-        Raises:
-            UnknownRun: there is none.
-        """
-        await self.info(run_id)
-        after = 0
-        while page := await self.store.journal(run_id, after=after, limit=_PAGE):
-            for entry in page:
-                yield entry
-            after = page[-1].seq
 
     async def recorded(self, run_id: str) -> list[str]:
         """See :meth:`StoredRun.recorded`."""
@@ -238,7 +210,7 @@ class Client:
             return f"its worker {run.worker} is gone: another is about to take it over"
         if run.status is Status.WAITING:
             return "for news or a time" if run.wake_at else "for news: a promise, a child, a cancel"
-        if run.status is Status.BLOCKED and run.error is not None:
+        if run.status in (Status.BLOCKED, Status.PAUSED) and run.error is not None:
             return codec.Failed.unpack(run.error).message
         return ""
 
@@ -254,7 +226,7 @@ class Client:
         told = (record.id, failed.type_name, failed.message, failed.traceback_text)
         if record.status is Status.CANCELLED:
             raise RunCancelled(*told)
-        if record.status is Status.BLOCKED:
+        if record.status in (Status.BLOCKED, Status.PAUSED):
             raise RunBlocked(*told)
         raise RunFailed(*told)
 
@@ -294,21 +266,25 @@ class Client:
 
     async def _check_hosted(self, wanted: set[Hosted]) -> None:
         for hosted in wanted:
-            if not await self._hosted(hosted):
+            if not await self.hosted(hosted):
                 known = sorted({h.version for h in self._catalog.agents if h.agent == hosted.agent})
                 raise UnknownAgent(
                     f"agent {hosted.agent!r} version {hosted.version!r} is hosted by no live worker and not "
                     f"defined here (there are: {', '.join(known) or 'none'})"
                 )
 
-    async def _hosted(self, hosted: Hosted) -> bool:
-        return hosted in self._catalog.agents or any(hosted in worker.hosts for worker in await self.store.workers())
-
     def _decode(self, record: RunRecord) -> Any:
         agent = self._catalog.agents.get(Hosted(agent=record.agent, version=record.version))
         data = codec.unpack(record.result or b"")
         returns = codec.hints_of(agent.fn).returns if agent is not None else Any
         return codec.shape_of(returns).decode(data)
+
+
+def needs_a_person(run: RunRecord) -> bool:
+    """Whether a run has stopped by itself, and goes on only if somebody resumes it."""
+    if run.status is Status.PAUSED:
+        return run.error is not None and codec.Failed.unpack(run.error).type_name != PAUSED
+    return run.status is Status.BLOCKED
 
 
 def _is_json(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreError, Sto
 from holdfast.records.delta import Delta, Verdict
 from holdfast.settings import MAX_DELTA
 from holdfast.store.base import Commits
+from holdfast.telemetry import metrics
 
 logger = logging.getLogger("holdfast.commit")
 
@@ -120,7 +122,7 @@ class Committer:
             await self._commit([waiting])
 
     async def _persist(self, deltas: list[Delta]) -> list[Verdict]:
-        wait = _FIRST_WAIT
+        wait, began = _FIRST_WAIT, time.perf_counter()
         self._number += 1
         while True:
             try:
@@ -140,6 +142,7 @@ class Committer:
                 raise StoreRejected(f"{type(error).__name__}: {error}") from error
             else:
                 self.struggling = False
+                metrics.committed(len(deltas), time.perf_counter() - began)
                 return verdicts
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable
 from datetime import datetime
+from pathlib import Path
 from random import Random
 from typing import Any, Generic, Literal, NoReturn, ParamSpec, overload
 from uuid import UUID
@@ -14,11 +15,10 @@ from typing_extensions import TypeVar
 from holdfast import codec
 from holdfast.clock import Duration, from_datetime, micros, to_datetime
 from holdfast.durable import asks
-from holdfast.durable.calls import Call, Target, name_of
+from holdfast.durable.calls import Call, target_of_step
 from holdfast.durable.catalog import Agent, Tool
 from holdfast.durable.core import Core
 from holdfast.durable.handles import Run
-from holdfast.durable.loop import BodyFuture
 from holdfast.durable.map import Mapped
 from holdfast.durable.mapwork import MapOptions
 from holdfast.durable.outcomes import promise_decoder
@@ -103,6 +103,19 @@ class Context(InBody, Generic[D]):
         """Random numbers that are the same on replay (seeded by run and branch)."""
         return current_scope("ctx.random").random
 
+    @property
+    def workspace(self) -> Path:
+        """The run's own directory, for its steps to work in; its files are recorded with every step that ends.
+
+        They are there again wherever the run resumes. The body itself only names paths: ``ctx.workspace / "log.txt"``.
+
+        Example:
+            >>> async def body(ctx):
+            ...     await ctx.step(write_report, ctx.workspace / "report.md")
+        """
+        current_scope("ctx.workspace")
+        return self._core.place.touch()
+
     def now(self) -> datetime:
         """The time of what the body has last observed (UTC); the same on replay."""
         return to_datetime(current_scope("ctx.now()").loop.now)
@@ -165,11 +178,11 @@ class Context(InBody, Generic[D]):
             ...     return await ctx.step(fetch, "https://…").using(retries=3)
         """
         current_scope("ctx.step()")
-        if isinstance(fn, Tool | Agent):
+        if isinstance(fn, (Tool, Agent)):
             raise BadOption(f"ctx.step({fn!r}, …): tools and agents are called, not passed: await {fn.name}(…)")
         if not callable(fn):
             raise BadOption(f"ctx.step({fn!r}, …): pass the function and its arguments, not its result")
-        return Call(Target(op=Op.STEP, name=name_of(fn), fn=fn), args, kwargs)
+        return Call(target_of_step(fn), args, kwargs)
 
     @overload
     def map(
@@ -331,7 +344,7 @@ class Context(InBody, Generic[D]):
         raise AssertionError("a run that continues does not return")
 
 
-def _shared(scope: Scope, key: str) -> BodyFuture:
+def _shared(scope: Scope, key: str) -> asyncio.Future[Any]:
     slot = scope.core.slots.find(key)
     if slot is None:
         raise UsageError(f"{key} is not of this run")

@@ -28,6 +28,7 @@ from holdfast.durable.requests import Requests
 from holdfast.durable.scope import Scope
 from holdfast.durable.slots import Due, Slots
 from holdfast.durable.timers import Timers
+from holdfast.durable.workspace.place import nowhere
 from holdfast.errors import BadOption, CallRefused
 from holdfast.records.journal import Entry, History, Item, ItemIndex, Kind, Op
 from holdfast.records.run import Progress
@@ -55,6 +56,8 @@ class Identity:
     agent: str = ""  # this and the next are for log lines only
     version: str = ""
     again: bool = False  # an earlier activation may have come this far without recording anything
+    seed: str | None = None  # a fork's: what chance and ids derive from, instead of its own id
+    copied: int = 0  # a fork's: entries up to this number are its origin's
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +67,7 @@ class Cancelling:
     timed_out: bool
     reason: str
     at: int
+    seq: int
 
 
 class Core:
@@ -88,16 +92,18 @@ class Core:
         self.identity = identity
         self.run_id = identity.run_id
         self.generation = identity.generation
+        self.seed = identity.seed or f"{identity.run_id}/{identity.generation}"
         self.started_at = identity.started_at
         self.body_name = body_name
         self.loader = loader
         self.history = history
         self.now = identity.started_at  # the time of the last delivered entry
         self.recorded = Recorded(history.entries)
-        self.fit = Fit(identity.run_id, self.recorded)
+        self.fit = Fit(identity.run_id, self.recorded, copied=identity.copied)
         self.due = Due()
         self.slots = Slots(identity.run_id, self.recorded, self.fit, self.due, self.withdraw, self.touch)
         self.requests = Requests(self)
+        self.place = nowhere(identity.run_id)  # of its workspace; an activation gives it a real one
         self.timers = Timers()
         self.cancelling: Cancelling | None = None
         self.continuing: Call[Any] | None = None
@@ -133,7 +139,7 @@ class Core:
     def advance(self, budget: int) -> bool:
         """Deliver and drain until there is nothing to deliver; False if the budget of callbacks ran out before."""
         while budget > 0 and not self._stopped:  # a delivery costs as much as a callback
-            if not self._settled:
+            if self._dirty or self._later:
                 budget = self._drain(budget)
             elif self.due:
                 budget -= 1
@@ -150,7 +156,7 @@ class Core:
         self.replaying = False
         taken, self._asks = list(self._asks.values()), {}
         for ask in taken:
-            if isinstance(ask, asks.Effect | asks.Child):
+            if isinstance(ask, (asks.Effect, asks.Child)):
                 self.fit.check_live(ask.scope, ask)
         return [] if self.blocked else taken
 
@@ -270,11 +276,7 @@ class Core:
 
     @property
     def _stopped(self) -> bool:
-        return self.blocked is not None or self.continuing is not None or self.finished
-
-    @property
-    def _settled(self) -> bool:
-        return not self._dirty and not self._later
+        return self.fit.blocked is not None or self.continuing is not None or self.finished
 
     def _drain(self, budget: int) -> int:
         while self._dirty and budget > 0:
@@ -287,7 +289,8 @@ class Core:
         return budget
 
     def _deliver(self, delivery: Delivery) -> None:
-        self.now = max(self.now, delivery.at)
+        if delivery.at > self.now:
+            self.now = delivery.at
         if isinstance(delivery, Item):
             if (run := self.maps.get(delivery.map)) is not None:
                 run.scope.move_clock(delivery.at)
@@ -325,7 +328,7 @@ class Core:
 
 def _cancelling(entry: Entry) -> Cancelling:
     told = json.loads(entry.value)
-    return Cancelling(timed_out=told["timed_out"], reason=told["reason"], at=entry.at)
+    return Cancelling(timed_out=told["timed_out"], reason=told["reason"], at=entry.at, seq=entry.seq)
 
 
 def _finish(future: BodyFuture) -> None:

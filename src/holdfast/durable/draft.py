@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 from holdfast import codec
 from holdfast.durable.asks import Child, Effect, ItemRef
 from holdfast.durable.feed import DELIVERED, Delivery
 from holdfast.records.delta import Delta, End, NewPromise
+from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, Group, Item, Kind, News, Op
 from holdfast.records.run import NewRun, Progress
 
@@ -30,6 +30,7 @@ class Draft:
         self.at = at
         self.entries: list[Entry] = []
         self.items: list[Item] = []
+        self.files: list[FileInfo] = []  # only together with entries or items
         self.promises: list[NewPromise] = []
         self.groups: list[Group] = []
         self.children: list[NewRun] = []
@@ -55,7 +56,7 @@ class Draft:
         )
 
     def __len__(self) -> int:
-        return len(self.entries) + len(self.items) + len(self.children)
+        return len(self.entries) + len(self.items) + len(self.files) + len(self.children)
 
     @property
     def full(self) -> bool:
@@ -196,6 +197,7 @@ class Draft:
             epoch=epoch,
             entries=tuple(self.entries),
             items=tuple(self.items),
+            files=tuple(self.files),
             promises=tuple(self.promises),
             groups=tuple(self.groups),
             children=tuple(self.children),
@@ -213,7 +215,7 @@ class Draft:
 
 def renumbered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Entries as the first ones of a fresh journal."""
-    return tuple(replace(entry, seq=number) for number, entry in enumerate(entries, 1))
+    return tuple(entry._replace(seq=number) for number, entry in enumerate(entries, 1))
 
 
 def size_of(delta: Delta) -> int:

@@ -89,6 +89,7 @@ class Effects:
         self.deps = deps
         self._pool = pool
         self._replaced = replaced if replaced is not None else {}
+        self._strays: dict[str, set[asyncio.Future[Any]]] = {}  # by run
         self.may_begin: Callable[[], bool] = lambda: True  # whether the lease still allows a function to begin
 
     async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
@@ -165,9 +166,29 @@ class Effects:
                 # that is at work goes on, and nobody waits for it.
                 queued.cancel()
                 thread.add_done_callback(_retrieve)
+                self._note_stray(thread)
         if not thread.done():
             raise _TimedOut(thread)
         return thread.result()
+
+    async def strays_end(self, run_id: str) -> None:
+        """Wait for the threads of a run that nobody waits for any more."""
+        while strays := self._strays.get(run_id):
+            await asyncio.wait(strays)
+
+    def _note_stray(self, thread: asyncio.Future[Any]) -> None:
+        step = _step.get()
+        if step is None:
+            return
+        strays = self._strays.setdefault(step.run, set())
+        strays.add(thread)
+        thread.add_done_callback(lambda ended: self._forget_stray(step.run, ended))
+
+    def _forget_stray(self, run_id: str, thread: asyncio.Future[Any]) -> None:
+        strays = self._strays[run_id]
+        strays.discard(thread)
+        if not strays:
+            del self._strays[run_id]
 
     def _check_lease(self) -> None:
         if not self.may_begin():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from holdfast import codec
+from holdfast.durable.blame import blamed
 from holdfast.durable.core import Cancelling, Core
 from holdfast.durable.draft import renumbered
 from holdfast.durable.outcomes import CANCELLED, RUN_TIMED_OUT
@@ -25,14 +25,16 @@ def end_of(core: Core, returns: Any, at: int) -> End:
         return _renewed(core, promises) if cancel is None else cancelled(cancel, at)
     if core.cancelling is not None:
         return cancelled(core.cancelling, at)
-    return _finished(core.root.main, returns, at)
+    return _finished(core, returns, at)
 
 
 def cancelled(cancelling: Cancelling, at: int) -> Finish:
     """The end of a cancelled run, whatever its body returned."""
     if cancelling.timed_out:
-        return Finish(status=Status.FAILED, value=codec.pack_failure(RUN_TIMED_OUT, cancelling.reason), at=at)
-    return Finish(status=Status.CANCELLED, value=codec.pack_failure(CANCELLED, cancelling.reason or "cancelled"), at=at)
+        value = codec.pack_failure(RUN_TIMED_OUT, cancelling.reason)
+        return Finish(status=Status.FAILED, value=value, at=at, because=cancelling.seq)
+    value = codec.pack_failure(CANCELLED, cancelling.reason or "cancelled")
+    return Finish(status=Status.CANCELLED, value=value, at=at, because=cancelling.seq)
 
 
 def failed(type_name: str, message: str, at: int) -> Finish:
@@ -52,15 +54,16 @@ def _renewed(core: Core, promises: Sequence[Entry]) -> Renew:
     )
 
 
-def _finished(task: asyncio.Task[Any] | None, returns: Any, at: int) -> Finish:
+def _finished(core: Core, returns: Any, at: int) -> Finish:
+    task = core.root.main
     assert task is not None, "a finished body has a task"
     if task.cancelled():
         return failed("CancelledError", "the body cancelled itself", at)
     error = task.exception()
     if error is None:
         try:
-            value = codec.pack(codec.shape_of(returns).settle(task.result())[0])
-            return Finish(status=Status.SUCCEEDED, value=value, at=at)
+            value = core.place.shown(codec.shape_of(returns).settle(task.result())[0])
+            return Finish(status=Status.SUCCEEDED, value=codec.pack(value), at=at)
         except NotStorable as problem:
             error = problem
-    return Finish(status=Status.FAILED, value=codec.failure_of(error).pack(), at=at)
+    return Finish(status=Status.FAILED, value=codec.failure_of(error).pack(), at=at, because=blamed(error))

@@ -17,22 +17,27 @@ logger = logging.getLogger("holdfast.run")
 class Fit:
     """Compares what a body asks for with what its journal holds.
 
+    Args:
+        run_id: of the run.
+        recorded: what the journal holds.
+        copied: up to which number a fork's entries are its origin's. There other arguments are drift, never a reason to
+            block: the ids of the run and of its promises are others, and may be among the arguments.
+
     Attributes:
         blocked: why the run cannot go on, once it cannot.
-        drifted: steps whose recorded arguments are not those of the code, and whose recorded outcome stands.
+        drifted: outcomes whose recorded arguments are not those of the code, and which stand all the same.
     """
 
-    def __init__(self, run_id: str, recorded: Recorded) -> None:
+    def __init__(self, run_id: str, recorded: Recorded, *, copied: int = 0) -> None:
         self.blocked: Blocked | None = None
-        self.drifted: list[str] = []
+        self.drifted: list[Entry] = []
         self._run_id = run_id
         self._recorded = recorded
+        self._copied = copied
 
     def block(self, entry: Entry, asked: str) -> None:
         """Stop: the code asks for something else than what an entry holds."""
-        recorded = f"{entry.kind.name.lower()} {entry.seq} of {entry.op.name.lower()} {entry.key}"
-        preview = _preview(entry)[:200]
-        self.stop(Blocked(key=entry.key, recorded=f"{recorded} ({preview})" if preview else recorded, asked=asked))
+        self.stop(Blocked(key=entry.key, recorded=told(entry), asked=asked))
 
     def stop(self, blocked: Blocked) -> None:
         """Stop; the first reason stands."""
@@ -44,8 +49,10 @@ class Fit:
         attempts = self._recorded.attempts.get(ask.key)
         if intent is None and attempts and attempts[-1].guarded:
             intent = attempts[-1]
-        if intent is None or intent.fingerprint == ask.fingerprint or name_in(ask.key) in scope.waived:
+        if intent is None or ask.fingerprint in (b"", intent.fingerprint) or name_in(ask.key) in scope.waived:
             return
+        if intent.seq <= self._copied:
+            return  # said of its outcome: a fork has no intent without one
         self.block(intent, f"{ask.call!r}")
 
     def accepts(self, scope: Scope, fingerprint: bytes, entry: Entry, *, guarded: bool, op: Op | None) -> bool:
@@ -58,7 +65,7 @@ class Fit:
         other = self._recorded.elsewhere(entry.key, fingerprint)
         if other is not None:
             self.block(entry, f"the arguments that are recorded under {other.key}: calls were reordered")
-        elif entry.guarded or guarded:
+        elif (entry.guarded or guarded) and (entry.seq > self._copied or not same_kind):
             self.block(entry, "other arguments" if same_kind or op is None else f"a {op.name.lower()} of that name")
         else:
             self._drift(entry)
@@ -66,7 +73,7 @@ class Fit:
 
     def check_live(self, scope: Scope, ask: Ask) -> None:
         """A guarded call is about to go live: none of its scope may be recorded that the code has not made."""
-        if not isinstance(ask, asks.Child | asks.Effect) or not ask.call.guarded:
+        if not isinstance(ask, (asks.Effect, asks.Child)) or not ask.call.guarded:
             return
         unmade = self._recorded.unmade(scope.path, scope.waived)
         if unmade is not None:
@@ -79,7 +86,7 @@ class Fit:
             self.block(unmade, "its end, without that call")
 
     def _drift(self, entry: Entry) -> None:
-        self.drifted.append(f"{entry.key} was recorded with other arguments")
+        self.drifted.append(entry)
         logger.warning(
             "run %s: %s was recorded with other arguments (%s); the recorded outcome stands",
             self._run_id,
@@ -87,6 +94,13 @@ class Fit:
             _preview(entry) or "unknown",
             extra={"holdfast": {"run": self._run_id, "step": entry.key, "drift": True}},
         )
+
+
+def told(entry: Entry) -> str:
+    """An entry in words."""
+    recorded = f"{entry.kind.name.lower()} {entry.seq} of {entry.op.name.lower()} {entry.key}"
+    preview = _preview(entry)[:200]
+    return f"{recorded} ({preview})" if preview else recorded
 
 
 def _preview(entry: Entry) -> str:

@@ -29,6 +29,9 @@ logger = logging.getLogger("holdfast.body")
 _LONGEST_DELAY_S = 10_000 * 366 * 86_400  # ten thousand years
 _HASH_MASK = (1 << 61) - 1
 
+_Before = tuple[asyncio.AbstractEventLoop | None, Any, bool]
+"""What was running, its hooks for async generators, and whether garbage was collected."""
+
 
 class _OfItsLoop:
     """What only code on its own loop may wait for: each branch of a map has a loop of its own.
@@ -62,10 +65,7 @@ class BodyTask(_OfItsLoop, asyncio.Task[Any]):
 class BodyFuture(_OfItsLoop, asyncio.Future[Any]):
     """A future hashed like :class:`BodyTask`."""
 
-    scope: Any  # of the loop: whose code awaits it
-
     def __init__(self, *, loop: BodyLoop) -> None:
-        self.scope = loop.owner
         self._hash = loop.next_hash()
         super().__init__(loop=loop)
 
@@ -146,28 +146,40 @@ class BodyLoop(asyncio.AbstractEventLoop):
 
     def drain(self, budget: int) -> int:
         """Run what is ready, at most ``budget`` callbacks; returns what is left of the budget (0: maybe not done)."""
-        with self.running():
-            while self._ready and budget:
+        before, ready = self._enter(), self._ready
+        try:
+            while ready and budget:
                 budget -= 1
-                self._run_one(self._ready.popleft())
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    self._run_one(handle)
+        finally:
+            self._leave(before)
         return budget
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, this is the running loop: for code of the body that is called between two drains."""
-        before = events._get_running_loop()
-        hooks = sys.get_asyncgen_hooks()
-        collecting = gc.isenabled()
-        events._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._finalize)
-        gc.disable()  # what the collector frees, and when, differs between processes: the body must not see it
+        before = self._enter()
         try:
             yield
         finally:
-            if collecting:
-                gc.enable()
-            sys.set_asyncgen_hooks(*hooks)
-            events._set_running_loop(before)
+            self._leave(before)
+
+    def _enter(self) -> _Before:
+        before = events._get_running_loop(), sys.get_asyncgen_hooks(), gc.isenabled()
+        events._set_running_loop(self)
+        sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._finalize)
+        gc.disable()  # what the collector frees, and when, differs between processes: the body must not see it
+        return before
+
+    @staticmethod
+    def _leave(before: _Before) -> None:
+        loop, hooks, collecting = before
+        if collecting:
+            gc.enable()
+        sys.set_asyncgen_hooks(*hooks)
+        events._set_running_loop(loop)
 
     def make_ready(self, handle: asyncio.Handle) -> None:
         """Run a handle at the next drain."""
@@ -175,8 +187,6 @@ class BodyLoop(asyncio.AbstractEventLoop):
 
     @staticmethod
     def _run_one(handle: asyncio.Handle) -> None:
-        if handle.cancelled():
-            return
         try:
             handle._run()
         except (SystemExit, KeyboardInterrupt):
@@ -231,7 +241,8 @@ class BodyLoop(asyncio.AbstractEventLoop):
     # -- what asyncio needs
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
-        self.check_running()
+        if events._get_running_loop() is not self:
+            self.check_running()
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
@@ -291,6 +302,14 @@ class BodyLoop(asyncio.AbstractEventLoop):
 
     def time(self) -> float:
         return (self.now - self.epoch) / SECOND
+
+    def own_future(self) -> asyncio.Future[Any]:
+        """A future for code of Holdfast's own, which awaits it at once and never shows it to the body.
+
+        It is asyncio's future itself, which a task awaits without a call into Python (1.5 µs less than a BodyFuture).
+        """
+        self._number += 1  # as any other: the numbers of those that follow are part of what was recorded
+        return asyncio.Future(loop=self)
 
     def create_future(self) -> BodyFuture:
         return BodyFuture(loop=self)

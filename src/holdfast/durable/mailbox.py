@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from holdfast import codec
 from holdfast.durable.asks import ItemRef
 from holdfast.durable.draft import Draft
-from holdfast.records.journal import EndedChild, News, Op
+from holdfast.records.journal import CANCEL, PAUSE, EndedChild, News, Op
 from holdfast.store.base import Claimed, Store
 
 
@@ -66,14 +66,19 @@ class Mailbox:
     @property
     def has_cancel(self) -> bool:
         """Whether it holds a request to cancel."""
-        return any(news.op is Op.RUN for news in self._news)
+        return any(news.op is Op.RUN and news.key == CANCEL for news in self._news)
 
-    def write(self, draft: Draft, cancel: Callable[[Draft, str], None], branch_of: Callable[[str], int | None]) -> None:
-        """Add news to a draft until it is full; ``cancel`` adds a request to cancel."""
+    def write(
+        self, draft: Draft, cancel: Callable[[Draft, str], None], pause: Callable[[], None],
+        branch_of: Callable[[str], int | None],
+    ) -> None:  # fmt: skip
+        """Add news to a draft until it is full; ``cancel`` adds a request to cancel, ``pause`` takes one to pause."""
         while self._news and not draft.full:
             news = self._news.popleft()
             draft.seen = news.wake
-            if news.op is Op.RUN:
+            if news.op is Op.RUN and news.key == PAUSE:
+                pause()
+            elif news.op is Op.RUN:
                 cancel(draft, codec.Failed.unpack(news.value).message if news.value else "")
             elif news.op is Op.MAP:
                 self._moved.add(codec.hash64(news.key))

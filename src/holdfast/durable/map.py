@@ -13,7 +13,7 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from holdfast.durable.calls import Target, name_of
+from holdfast.durable.calls import Target, target_of_step
 from holdfast.durable.catalog import Agent, Tool
 from holdfast.durable.maprun import MapRun
 from holdfast.durable.mapwork import MapOptions, Mode
@@ -106,4 +106,4 @@ def _filled(cell: Any) -> bool:
 def _target_of(fn: Callable[..., Any]) -> Target:
     if isinstance(fn, Agent | Tool):
         return fn.target
-    return Target(op=Op.STEP, name=name_of(fn), fn=fn)
+    return target_of_step(fn)

@@ -55,7 +55,10 @@ class MapRun:
         self._exhausted = False
         self._recorded = _recorded_branches(self.core.history.maps.get(self.hash))
         op = Op.CHILD if mapped.mode == "child" else Op.STEP
-        self._values = Values(self.core.loader, self.hash, self.key, op, codec.shape_of(self._work.returns), self._keys)
+        shape = codec.shape_of(self._work.returns)
+        if op is not Op.CHILD:  # a child's paths are of its own workspace
+            shape = self.core.place.localising(shape)
+        self._values = Values(self.core.loader, self.hash, self.key, op, shape, self._keys)
         self._context = contextvars.copy_context()  # of whoever awaits the map: branches inherit it, as tasks do
         self.core.maps[self.hash] = self
         self.whole.add_done_callback(lambda done: self.close() if done.cancelled() else None)
@@ -83,7 +86,7 @@ class MapRun:
         if not unit.waiting:
             self._running.pop(unit, None)
         if not item.ok and not self._options.collect:
-            self._fail(self._values.failure_of(item.ord, item.value))
+            self._fail(self._values.failure_of(item.ord, item.value, item.seq))
             return
         if item.ok:
             self._keys.pop(item.ord, None)
@@ -233,6 +236,7 @@ class MapRun:
             own = self._options.key(item)
         if not is_storable_text(own):
             raise BadOption(f"{self.key}: key={own!r} of item {self._pulled} is no text that UTF-8 can write")
+        own = self.core.place.text(own)
         key = f"{self.key}/{escape(own)}"
         branch = codec.hash64(key)
         if branch in self._branches:

@@ -161,7 +161,8 @@ class MapWork:
         error = scope.main.exception()
         if error is None:
             try:
-                return True, codec.pack(codec.shape_of(self.returns).settle(scope.main.result())[0])
+                value = codec.shape_of(self.returns).settle(scope.main.result())[0]
+                return True, codec.pack(self._core.place.portable(value))
             except NotStorable as problem:
                 error = problem
         return False, codec.failure_of(error).pack()

@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast import codec
 from holdfast.durable.calls import Call
+from holdfast.durable.workspace.place import Place
 from holdfast.errors import (
     CallFailed,
     ChildCancelled,
@@ -28,12 +29,14 @@ RUN_TIMED_OUT = "RunTimedOut"
 _STEP_FAILURES: dict[str, type[CallFailed]] = {TIMED_OUT: StepTimedOut, UNKNOWN: OutcomeUnknown}
 
 
-def decoder_of(call: Call[Any]) -> Callable[[Entry], Any]:
+def decoder_of(call: Call[Any], place: Place) -> Callable[[Entry], Any]:
     """What turns a recorded outcome of the call into its value, or into the exception to raise.
 
     It raises :class:`~holdfast.errors.NotStorable` when the recorded value no longer fits the code's type.
     """
     shape = codec.shape_of(call.returns)
+    if place.path is not None and call.target.op is not Op.CHILD:  # a child's paths are of its own workspace
+        shape = place.localising(shape)
     return functools.partial(_decode, call.target.op, call.options.raises, shape)
 
 
@@ -43,7 +46,7 @@ def promise_decoder(annotation: Any) -> Callable[[Entry], Any]:
 
     def decode(entry: Entry) -> Any:
         if not entry.ok:
-            return failure(Op.PROMISE, entry.key, entry.value, ())
+            return failure(Op.PROMISE, entry.key, entry.value, (), entry.seq)
         try:
             return shape.decode(codec.unpack(entry.value))
         except NotStorable as error:
@@ -52,10 +55,11 @@ def promise_decoder(annotation: Any) -> Callable[[Entry], Any]:
     return decode
 
 
-def failure(op: Op, key: str, value: bytes, raises: tuple[type[Exception], ...]) -> Exception:
-    """The exception that a recorded failure stands for."""
+def failure(op: Op, key: str, value: bytes, raises: tuple[type[Exception], ...], seq: int) -> Exception:
+    """The exception that the failure recorded under a number stands for."""
     failed = codec.Failed.unpack(value)
     cause = _class_of(op, failed.type_name)(key, failed.type_name, failed.message, failed.traceback_text)
+    cause.seq = seq
     rebuilt = codec.rebuild(failed, raises) if raises else None
     if rebuilt is None or isinstance(rebuilt, StopIteration):  # a future cannot hold a StopIteration
         return cause
@@ -66,7 +70,7 @@ def failure(op: Op, key: str, value: bytes, raises: tuple[type[Exception], ...])
 def _decode(op: Op, raises: tuple[type[Exception], ...], shape: Any, entry: Entry) -> Any:
     if entry.ok:
         return shape.decode(codec.unpack(entry.value))
-    return failure(op, entry.key, entry.value, raises)
+    return failure(op, entry.key, entry.value, raises, entry.seq)
 
 
 def _class_of(op: Op, type_name: str) -> type[CallFailed]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from holdfast import codec
 from holdfast.durable import asks
 from holdfast.durable.asks import ItemRef
 from holdfast.durable.calls import Call
-from holdfast.durable.loop import BodyFuture
 from holdfast.durable.outcomes import decoder_of
 from holdfast.durable.recorded import Recorded
 from holdfast.durable.scope import Scope
+from holdfast.durable.slots import Slot
+from holdfast.durable.workspace.place import Place
 from holdfast.records.journal import Op
 
 if TYPE_CHECKING:  # the core is made of this and other parts
@@ -24,23 +26,24 @@ class Requests:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def call(self, scope: Scope, call: Call[Any]) -> BodyFuture:
-        """Await a call: the future gets its outcome."""
+    def awaited(self, scope: Scope, call: Call[Any]) -> Generator[Any, Any, Any]:
+        """Ask for what a call calls, and wait for its outcome."""
         core = self._core
         if core.retired or scope.loop.retired:
             # Never done: the loop that retires cancels its task once more. To raise here would let a body that swallows
             # CancelledError in a loop spin for ever inside one callback.
-            return scope.loop.create_future()
-        ask = self._open(scope, call, shared=False)
-        slot = core.slots.find(ask.key)
-        assert slot is not None, "it has just been opened"
+            yield from scope.loop.own_future()
+        ask, slot = self._open(scope, call, shared=False)
         future = core.slots.wait(scope, slot)
-        future.add_done_callback(lambda done: self._abandon(scope, ask) if done.cancelled() else None)
-        return future
+        try:
+            return (yield from future)
+        finally:
+            if future.cancelled():
+                self._abandon(scope, ask)
 
     def start_child(self, scope: Scope, call: Call[Any], *, detached: bool) -> str:
         """Ask for a child without awaiting it; returns the key under which its outcome will come."""
-        return self._open(scope, call, shared=True, detached=detached).key
+        return self._open(scope, call, shared=True, detached=detached)[0].key
 
     def cancel_child(self, scope: Scope, key: str) -> None:
         """Ask to cancel a child, once."""
@@ -48,15 +51,17 @@ class Requests:
         if f"~cancel:{key}" not in self._core.recorded.intents:
             self._core.ask(f"~cancel:{key}", asks.CancelChild(key=key, branch=scope.branch))
 
-    def _open(self, scope: Scope, call: Call[Any], *, shared: bool, detached: bool = False) -> asks.Effect | asks.Child:
+    def _open(
+        self, scope: Scope, call: Call[Any], *, shared: bool, detached: bool = False
+    ) -> tuple[asks.Effect | asks.Child, Slot]:
         core = self._core
         ask = self._ask_of(scope, call, call.place(scope), detached)
-        slot = core.slots.open(scope, ask.key, decoder_of(call), fingerprint=ask.fingerprint, shared=shared)
+        slot = core.slots.open(scope, ask.key, decoder_of(call, core.place), fingerprint=ask.fingerprint, shared=shared)
         slot.guarded, slot.op = call.guarded, call.target.op
         core.fit.check_intent(scope, ask)
         if not (isinstance(ask, asks.Child) and ask.key in core.recorded.intents):
             core.ask(ask.key, ask)
-        return ask
+        return ask, slot
 
     def _ask_of(self, scope: Scope, call: Call[Any], key: str, detached: bool) -> asks.Effect | asks.Child:
         if call.target.op is not Op.CHILD:
@@ -80,7 +85,7 @@ class Requests:
 
 def effect_ask(recorded: Recorded, call: Call[Any], key: str, scope: Scope, item: ItemRef | None = None) -> asks.Effect:
     """The ask for a step or tool; ``item`` if it stands for an item of a map."""
-    fingerprint, note = _described(call)
+    fingerprint, note = _described(call, scope.core.place)
     return asks.Effect(
         key=key,
         scope=scope,
@@ -105,17 +110,19 @@ def child_ask(
         branch=scope.branch if item is None else item.branch,
         call=call,
         arguments=arguments,
-        fingerprint=codec.fingerprint(arguments + call.target.name.encode()),
+        fingerprint=codec.fingerprint(scope.core.place.shown(arguments) + call.target.name.encode()),
         detached=detached,
         item=item,
         limit=limit,
     )
 
 
-def _described(call: Call[Any]) -> tuple[bytes, bytes]:
+def _described(call: Call[Any], place: Place) -> tuple[bytes, bytes]:
     if call.target.op is Op.TOOL:
         whole = call.packed_arguments()
-        return codec.fingerprint(whole), whole
-    target = call.target
-    fingerprint, preview = codec.describe_arguments(target.fn, call.args, call.kwargs, skip=target.injected)
+        return codec.fingerprint(place.shown(whole)), whole
+    target, as_text = call.target, None if place.path is None else place.described
+    fingerprint, preview = codec.describe_arguments(
+        target.fn, call.args, call.kwargs, skip=target.injected, as_text=as_text
+    )
     return fingerprint, preview.encode()

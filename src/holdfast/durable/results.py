@@ -49,10 +49,10 @@ class Values:
         """The values of several items."""
         return [self._decode(ord_, value) for ord_, value in zip(ords, self._loader(self._map, ords), strict=True)]
 
-    def failure_of(self, ord_: int, value: bytes | None) -> Exception:
-        """The exception of an item that failed."""
+    def failure_of(self, ord_: int, value: bytes | None, seq: int) -> Exception:
+        """The exception of an item that failed, as recorded under a number."""
         packed = self._loader(self._map, [ord_])[0] if value is None else value
-        return failure(self._op, f"{self._name}/{self._keys[ord_]}", packed, ())
+        return failure(self._op, f"{self._name}/{self._keys[ord_]}", packed, (), seq)
 
     def _decode(self, ord_: int, value: bytes) -> Any:
         if ord_ not in self.failed:

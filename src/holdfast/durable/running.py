@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from holdfast import codec
 from holdfast.clock import Clock
 from holdfast.durable.asks import Chunk, Effect
 from holdfast.durable.effects import Effects, Ended, StepInfo, cancelled_itself, not_before, unknown
+from holdfast.durable.observer import Observer
+from holdfast.durable.workspace.workspace import Workspace
+from holdfast.errors import HoldfastError, LeaseLost, NotStorable
 from holdfast.records.journal import Entry
 
 logger = logging.getLogger("holdfast.step")
@@ -27,14 +31,30 @@ class Running:
         prefix: what idempotency keys begin with.
         report: takes what has ended together.
         log: fields of every log line.
+        observer: tells of the attempts.
+        workspace: the run's.
+        broke: told what is wrong when an attempt can neither begin nor be recorded; it ends the activation.
     """
 
-    def __init__(self, effects: Effects, clock: Clock, prefix: str, report: Report, log: dict[str, str]) -> None:
+    def __init__(
+        self,
+        effects: Effects,
+        clock: Clock,
+        prefix: str,
+        report: Report,
+        log: dict[str, str],
+        observer: Observer,
+        workspace: Workspace,
+        broke: Callable[[Exception], None],
+    ) -> None:
         self._effects = effects
         self._clock = clock
         self._prefix = prefix
         self._report = report
         self._log = log
+        self._observer = observer
+        self._workspace = workspace
+        self._broke = broke
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._parked: dict[str, tuple[int, Effect]] = {}
 
@@ -70,7 +90,7 @@ class Running:
 
     def park(self, effect: Effect, attempt: Entry) -> None:
         """Try an effect again, after a failure that is recorded, when :meth:`begin_due` finds that it is time."""
-        again = replace(effect, failures=(*effect.failures, attempt))
+        again = effect._replace(failures=(*effect.failures, attempt))
         self._parked[effect.key] = (not_before(again.failures), again)
 
     def abandon(self, key: str) -> None:
@@ -100,7 +120,7 @@ class Running:
             "step %s begins", effect.key, extra={"holdfast": self._log | {"step": info.step, "attempt": info.attempt}}
         )
         try:
-            ended = await self._effects.attempt(effect, info)
+            ended = await self._attempt(effect, info)
         except asyncio.CancelledError as error:
             if self._tasks.get(effect.key) is not asyncio.current_task():
                 raise  # it was abandoned
@@ -115,7 +135,7 @@ class Running:
         async def one(effect: Effect) -> tuple[Effect, Ended]:
             async with places:
                 try:
-                    return effect, await self._effects.attempt(effect, self._info(effect))
+                    return effect, await self._attempt(effect, self._info(effect))
                 except asyncio.CancelledError as error:
                     if self._tasks.get(chunk.key) is not whole:
                         raise
@@ -125,6 +145,45 @@ class Running:
         self._tasks.pop(chunk.key, None)
         self._report(ended)
 
+    async def _attempt(self, effect: Effect, info: StepInfo) -> Ended:
+        workspace = self._workspace
+        if not workspace.used:
+            return await self._observer.attempt(self._effects, effect, info)
+        with self._breaking():
+            await workspace.ready()
+            self._check_lease()
+        ended = await self._observer.attempt(self._effects, effect, info)
+        with self._breaking():
+            try:
+                await workspace.record()
+            except NotStorable as error:
+                return _unkept(effect, ended, error)
+        return Ended(ok=True, value=workspace.place.repacked(ended.value)) if ended.ok else ended
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """What is wrong with the workspace itself is no outcome: the activation ends, and abandons what is at work."""
+        try:
+            yield
+        except (OSError, HoldfastError) as error:
+            self._broke(error)
+            raise asyncio.CancelledError from error
+
+    def _check_lease(self) -> None:
+        if not self._effects.may_begin():  # to restore the workspace may have taken long
+            raise LeaseLost("the worker's lease has ended: nothing may begin any more")
+
     def _info(self, effect: Effect) -> StepInfo:
         number, key = len(effect.failures) + 1, f"{self._prefix}/{effect.key}"
         return StepInfo(**self._log, step=effect.key, attempt=number, idempotency_key=key)
+
+
+def _unkept(effect: Effect, ended: Ended, error: NotStorable) -> Ended:
+    """The outcome of a step after which the workspace cannot be kept.
+
+    A failure stays what it is. So does what may not happen twice: a body that is told that it failed might do it again.
+    """
+    if ended.ok and effect.call.options.effect != "at_most_once":
+        return Ended(ok=False, value=codec.failure_of(error).pack())
+    logger.error("step %s is recorded without what has changed in the workspace: %s", effect.key, error)
+    return ended

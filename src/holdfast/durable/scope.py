@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import events
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
@@ -44,10 +44,11 @@ class Scope:
         self.core = core
         self.path = path
         self.branch = codec.hash64(path) if path else None
+        self.prefix = f"{path}/" if path else ""  # what the keys of this scope begin with
         self.counts: Counter[str] = Counter()
         self.left_over: dict[int, Call[object]] = {}  # calls made and not yet consumed
         self.waived: set[str] = set()  # names that ``ctx.changed`` said are meant to differ
-        seed = f"{core.run_id}/{core.generation}/{path}"
+        seed = f"{core.seed}/{path}"
         self.random = Random(codec.hash64(seed + "/random"))
         self._ids = Random(codec.hash64(seed + "/ids"))
         # abstract only to mypy: what is left out here refuses, see the end of the module
@@ -56,25 +57,22 @@ class Scope:
         )
         self.main: BodyTask | None = None
 
-    @property
-    def prefix(self) -> str:
-        """What the keys of this scope begin with."""
-        return f"{self.path}/" if self.path else ""
-
     def next_key(self, name: str) -> str:
         """The key of the next call of this name."""
-        self.counts[name] += 1
-        return f"{self.prefix}{name}#{self.counts[name]}"
+        number = self.counts[name] = self.counts[name] + 1
+        return f"{self.prefix}{name}#{number}"
 
     def named_key(self, name: str, key: str, taken: str) -> str:
         """The key of a call that names its own; gives back the number that it took when it was made."""
         if taken and taken == f"{self.prefix}{name}#{self.counts[name]}":
             self.counts[name] -= 1
-        return f"{self.prefix}{name}#{escape(key)}"
+        return f"{self.prefix}{name}#{escape(self.core.place.text(key))}"
 
     def move_clock(self, at: int) -> None:
         """The body has observed something of that time."""
-        self.loop.now = max(self.loop.now, at)
+        loop = self.loop
+        if at > loop.now:
+            loop.now = at
 
     def uuid(self) -> UUID:
         """A UUID (version 4) that is the same on replay."""
@@ -95,11 +93,9 @@ class Scope:
 
 def scope_or_none() -> Scope | None:
     """The scope whose code is running, if any is."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-    return loop.owner if isinstance(loop, BodyLoop) and isinstance(loop.owner, Scope) else None
+    loop = events._get_running_loop()
+    owner = loop.owner if isinstance(loop, BodyLoop) else None
+    return owner if isinstance(owner, Scope) else None
 
 
 def current_scope(what: str) -> Scope:

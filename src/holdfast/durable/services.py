@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from holdfast.clock import Clock
 from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
+from holdfast.durable.workspace.workspace import Workspaces
 from holdfast.records.run import Run
 from holdfast.settings import Settings
 from holdfast.store.base import Store
@@ -24,6 +25,7 @@ class Services:
     store: Store
     committer: Committer
     effects: Effects
+    workspaces: Workspaces
     clock: Clock
     settings: Settings
     may_begin: Callable[[], bool]  # whether the lease allows effects to begin

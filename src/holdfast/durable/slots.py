@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from holdfast.durable.fit import Fit
-from holdfast.durable.loop import BodyFuture
 from holdfast.durable.recorded import Recorded
 from holdfast.durable.scope import Scope
 from holdfast.errors import DuplicateKey, HoldfastError
 from holdfast.records.journal import Entry, Op
 
 logger = logging.getLogger("holdfast.run")
+
+
+Future = asyncio.Future[Any]
 
 
 class Due:
@@ -40,7 +43,7 @@ class Due:
 class Slot:
     """Where the outcome of one key goes: to whoever awaits it."""
 
-    __slots__ = ("decode", "entry", "fingerprint", "futures", "guarded", "key", "op", "scope", "shared")
+    __slots__ = ("decode", "entry", "fingerprint", "guarded", "key", "op", "scope", "shared", "waiters")
 
     def __init__(
         self, scope: Scope, key: str, decode: Callable[[Entry], Any], fingerprint: bytes, shared: bool
@@ -52,7 +55,7 @@ class Slot:
         self.guarded = False
         self.op: Op | None = None  # what is called, if it is a call
         self.shared = shared  # promises and started children can be awaited many times, also later
-        self.futures: list[BodyFuture] = []
+        self.waiters: list[tuple[Scope, Future]] = []  # a branch may await a promise that the body made
         self.entry: Entry | None = None
 
 
@@ -114,15 +117,15 @@ class Slots:
         """Nobody waits for the outcome of a key any more."""
         self._slots.pop(key, None)
 
-    def wait(self, scope: Scope, slot: Slot) -> BodyFuture:
-        """A future for the outcome of a slot, on the scope's loop."""
-        future = scope.loop.create_future()
+    def wait(self, scope: Scope, slot: Slot) -> Future:
+        """A future for the outcome of a slot, on the scope's loop; to be awaited there at once, and nowhere else."""
+        future = scope.loop.own_future()
         entry = slot.entry
         if entry is not None:  # delivered before; also to a branch that has finished, and does not run again on replay
-            self._due.add(entry.seq, lambda: self._settle(slot, future, entry))
+            self._due.add(entry.seq, lambda: self._settle(slot, scope, future, entry))
             return future
-        slot.futures.append(future)
-        held = self._held.pop(slot.key, None)
+        slot.waiters.append((scope, future))
+        held = self._held.pop(slot.key, None) if self._held else None
         if held is not None:
             self._awaited[slot.key] = held
             self._due.add(held.seq, lambda: self._hand_over(slot, held))
@@ -131,7 +134,7 @@ class Slots:
     def deliver(self, entry: Entry) -> None:
         """Hand an outcome to whoever awaits it, or hold it until somebody does."""
         slot = self._slots.get(entry.key)
-        if slot is not None and slot.futures:
+        if slot is not None and slot.waiters:
             self._hand_over(slot, entry)
         elif slot is None and self._recorded.claimed(entry.key):
             logger.debug("run %s: nobody waits for %s any more", self._run_id, entry.key)
@@ -143,15 +146,15 @@ class Slots:
         if not self._fit.accepts(slot.scope, slot.fingerprint, entry, guarded=slot.guarded, op=slot.op):
             return
         self._delivered(slot.key)
-        futures, slot.futures = slot.futures, []
+        waiters, slot.waiters = slot.waiters, []
         if slot.shared:
             slot.entry = entry
         else:
             del self._slots[slot.key]
-        for future in futures:
-            self._settle(slot, future, entry)
+        for scope, future in waiters:
+            self._settle(slot, scope, future, entry)
 
-    def _settle(self, slot: Slot, future: BodyFuture, entry: Entry) -> None:
+    def _settle(self, slot: Slot, scope: Scope, future: Future, entry: Entry) -> None:
         if future.done():
             return
         try:
@@ -159,7 +162,6 @@ class Slots:
         except HoldfastError as error:
             self._fit.block(entry, f"a value of another type ({error})")
             return
-        scope = future.scope  # of whoever awaits: a branch may await a promise that the body made
         scope.move_clock(entry.at)
         if isinstance(value, Exception):
             future.set_exception(value)

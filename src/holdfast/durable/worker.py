@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,15 +14,19 @@ from holdfast.clock import SECOND, Clock, boot_seconds, new_id
 from holdfast.durable.activation import Activation
 from holdfast.durable.alarm import Alarm
 from holdfast.durable.catalog import Catalog
+from holdfast.durable.census import Census
 from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
 from holdfast.durable.lease import Lease
+from holdfast.durable.retention import Pruner, Retention
 from holdfast.durable.services import Services
+from holdfast.durable.workspace.workspace import Workspaces
 from holdfast.errors import LeaseLost, StoreError
 from holdfast.records.run import Run
 from holdfast.records.worker import Hosted
 from holdfast.settings import Settings
 from holdfast.store.base import Claimed, Store
+from holdfast.telemetry import metrics
 
 logger = logging.getLogger("holdfast.worker")
 
@@ -40,6 +44,7 @@ class Worker:
         settings: see :class:`~holdfast.settings.Settings`.
         only: agents to claim; all of the catalog by default.
         replaced: stand-ins for tools, by name (tests).
+        retention: which runs that ended are kept; all by default.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Worker:
         settings: Settings,
         only: frozenset[str] | None = None,
         replaced: dict[str, Callable[..., Any]] | None = None,
+        retention: Sequence[Retention] = (),
     ) -> None:
         self.id = ""
         self.active: dict[int, Activation] = {}
@@ -63,6 +69,8 @@ class Worker:
         self._builds = [catalog.agents[hosted].build for hosted in self._hosts]
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="holdfast-step")
         self._effects = Effects(deps, self._pool, replaced)
+        self._workspaces = Workspaces(store, settings, self._effects.strays_end)
+        self._pruner = Pruner(store, retention, clock, settings.prune)
         self._poke = asyncio.Event()
         self._settled = asyncio.Event()  # set while a turn of the claim loop found nothing more to do
         self._alarm = Alarm(clock, self.poke)
@@ -71,6 +79,7 @@ class Worker:
         self._left = asyncio.Event()  # set when an activation leaves memory
         self._stopping = False
         self._rejoin = False
+        self._census = Census(store, settings.census)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -82,18 +91,21 @@ class Worker:
         self._tasks = [
             loop.create_task(self._watching(), name="holdfast-watch"),
             loop.create_task(self._claiming(), name="holdfast-claim"),
+            loop.create_task(self._pruner.run(), name="holdfast-prune"),
         ]
+        self._census.start()
 
     async def stop(self, *, grace: float = 10.0) -> None:
         """Let effects that are at work end, within ``grace`` seconds; hand the runs back; release the lease."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, self._census.stop(), return_exceptions=True)
         self._watch.close()
         await self._let_effects_end(grace)
         self._retire_all()
         await self._committer.close(timeout=max(grace, 1.0))
+        await self._workspaces.close(timeout=max(grace, 1.0))
         await self._leave()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -108,8 +120,9 @@ class Worker:
         self.die()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, self._census.stop(), return_exceptions=True)
         self._watch.close()
+        await self._workspaces.close(timeout=1.0)
         await asyncio.to_thread(self._lease.stop)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -141,6 +154,7 @@ class Worker:
             store=self._store,
             committer=self._committer,
             effects=self._effects,
+            workspaces=self._workspaces,
             clock=self._clock,
             settings=self._settings,
             may_begin=self._lease.held,
@@ -165,6 +179,7 @@ class Worker:
         if self._rejoin or self._stopping:
             return
         self._rejoin = True
+        metrics.lease_lost()
         self._committer.abort()
         self._retire_all()
         self.poke()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, Group, Item
 from holdfast.records.run import NewRun, Progress, Status
 
@@ -45,13 +46,12 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
-    """Stop until a person resumes it, though nothing is wrong with its code.
+    """Stop until a person resumes it, though its code fits its journal.
 
     A run that was asked to cancel meanwhile, or whose pause was taken back, is queued instead.
     """
 
-    why: bytes  # packed
-    asked: bool = True  # by a person: only while ``Run.pause_at`` says so
+    why: bytes | None = None  # packed; None: as somebody asked for, who has said why (``Run.pause_at``)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +81,7 @@ class Delta:
     epoch: int
     entries: tuple[Entry, ...] = ()
     items: tuple[Item, ...] = ()
+    files: tuple[FileInfo, ...] = ()  # of the workspace: what has changed, under the numbers of entries and items above
     promises: tuple[NewPromise, ...] = ()
     groups: tuple[Group, ...] = ()
     children: tuple[NewRun, ...] = ()
@@ -88,6 +89,7 @@ class Delta:
     cancel_groups: tuple[int, ...] = ()  # maps whose children to cancel
     seen: int | None = None  # news up to this wake is in ``entries`` and ``items`` now
     progress: Progress | None = None
+    trace: str | None = None  # of the activation, to be kept with it: see ``Activation.trace``
     end: End | None = None
 
 

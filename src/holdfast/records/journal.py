@@ -89,12 +89,16 @@ class Group:
     key: str = ""  # the map's key
 
 
+CANCEL, PAUSE = "cancel", "pause"
+"""Keys of the news (op RUN) that asks a run to cancel, and its owner to pause it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class News:
     """What somebody else has told a run and its journal does not hold yet."""
 
     wake: int  # the value of ``Run.wakes`` that announced it
-    op: Op  # CHILD or PROMISE: an outcome for ``key``; MAP: children of that group ended; RUN: cancel
+    op: Op  # CHILD or PROMISE: an outcome for ``key``; MAP: children of that group ended; RUN: see CANCEL
     key: str
     ok: bool
     value: bytes  # packed value or failure

@@ -115,7 +115,7 @@ class Run:
     cancel_at: int | None  # when a cancel was asked for
     cancel_reason: str
     result: bytes | None  # packed result, once succeeded
-    error: bytes | None  # packed failure, once failed or cancelled; why, while blocked or paused
+    error: bytes | None  # packed failure, once failed or cancelled; why, while blocked, paused or asked to pause
     progress: Progress | None
     entries: int  # journal entries of this generation
     pause_at: int | None = None  # since when its owner is asked to pause it
@@ -132,3 +132,14 @@ class Activation:
     worker: str
     build: str
     at: int
+    trace: str | None = None  # its trace context (W3C's ``traceparent``), if it was traced
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Population:
+    """How many runs of a version of an agent have a status."""
+
+    agent: str
+    version: str
+    status: Status
+    count: int

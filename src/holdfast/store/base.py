@@ -14,14 +14,15 @@ store cannot be used at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast.records.delta import Delta, Verdict
-from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.files import FileInfo
+from holdfast.records.journal import EndedChild, Entry, Group, History, Item, News
 from holdfast.records.repair import Fork, RetentionRule
-from holdfast.records.run import Activation, NewRun, Run, Started, Status
+from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
 
 
@@ -50,6 +51,13 @@ class Claimed:
 
     run: Run
     history: History
+    ready_at: int  # since when it could be claimed
+    trace_before: str | None = None  # ``Activation.trace`` of the activation before this one
+    trace_parent: str | None = None  # of its parent's last one
+
+
+Recorded = Run | Group | Entry | Item
+"""What :meth:`Runs.everything` gives."""
 
 
 class Runs(Protocol):
@@ -74,8 +82,18 @@ class Runs(Protocol):
     async def count(self, which: RunFilter | None = None) -> dict[Status, int]:
         """How many runs there are in each status, among those that match; statuses with none are left out."""
 
+    async def population(self) -> list[Population]:
+        """How many runs there are of each agent, version and status. Reads every run's row: for now and then."""
+
     async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Entries of the present generation with ``seq > after``, by seq, those of finished branches included."""
+
+    def everything(self, run_id: str) -> AsyncIterator[Recorded]:
+        """All that is recorded of a run, as of one moment; nothing if there is no such run.
+
+        First the run itself, then its groups by key, then its entries and items by seq, with their values, those inside
+        finished branches included.
+        """
 
     async def activations(self, run_id: str) -> list[Activation]:
         """The run's stays in memory, by epoch."""
@@ -92,7 +110,7 @@ class Runs(Protocol):
     async def pause(self, run_id: str, *, why: bytes, at: int) -> bool:
         """Stop a run until it is resumed; ``why`` becomes its error.
 
-        One in memory is asked to: sets ``pause_at`` and files news (op RUN, key ``pause``, value ``why``); its owner
+        One in memory is asked to: sets ``pause_at`` and files news (op RUN, key ``pause``); its owner
         ends with :class:`~holdfast.records.delta.Pause`. News goes on to be filed for a paused run, and time does not
         wake it; a cancel puts it back to the queue.
         False if it has ended, is paused or blocked, or was asked to pause or to cancel before.
@@ -208,7 +226,7 @@ class Commits(Protocol):
         A delta is refused when its run's epoch or owner differs or it is not running. ``number`` is one more than the
         worker's last commit: the store moves the worker's counter by compare-and-set in the same transaction and keeps
         the verdicts beside it, so a batch that is sent again under the same number is not applied again and answers the
-        same. A delta with entries or items resets the run's ``lost``.
+        same. A delta with entries or items resets the run's ``lost``; one with a trace keeps it with the activation.
 
         The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the
         parent, or counts in its group and releases the next held child; cancels children that have not ended and are
@@ -237,6 +255,30 @@ class Promises(Protocol):
 
         Raises:
             UnknownRun: no run has the id before the first ``/`` of ``promise_id``.
+        """
+
+
+class Files(Protocol):
+    """What runs' workspaces hold.
+
+    Which file is made of what comes with the deltas (:class:`~holdfast.records.files.FileInfo`); its content comes
+    before them. A run that begins again (:class:`~holdfast.records.delta.Renew`) keeps the files that it has then, as
+    of entry 0.
+    """
+
+    async def put_contents(self, contents: Mapping[bytes, bytes]) -> None:
+        """Keep contents, by the digest of their plain bytes: packed, a few megabytes at a time. Idempotent."""
+
+    async def contents(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Packed contents by digest; those that are not there are left out."""
+
+    async def files(self, run_id: str, *, at: int | None = None) -> list[FileInfo]:
+        """A run's files by path: as they are, or as of the entry or item with the number ``at``."""
+
+    async def sweep_contents(self, *, age: int, limit: int) -> int:
+        """Delete up to ``limit`` contents that no run's files refer to and nobody has put for ``age`` microseconds.
+
+        By the database's time. Says how many went.
         """
 
 
@@ -276,7 +318,7 @@ class Watch(Protocol):
         """Stop watching; a pending ``wait`` returns."""
 
 
-class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Leases, Protocol):
+class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Files, Leases, Protocol):
     """A database in which runs live."""
 
     url: str

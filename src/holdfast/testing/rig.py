@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from holdfast.clock import Duration, VirtualClock, micros
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Tool
-from holdfast.durable.client import StoredRun
+from holdfast.durable.client import StoredRun, needs_a_person
 from holdfast.durable.points import POINTS, on_reach
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, HoldfastError
@@ -91,9 +91,11 @@ class Rig(Runtime):
         self._plan: dict[str, int] = {}
         super().__init__(store, app.catalog, self.clock, self._new_worker())
 
-    async def start(self, call: Call[R], /, *, key: str | None = None, priority: int = 0) -> RigRun[R]:
+    async def start(
+        self, call: Call[R], /, *, key: str | None = None, priority: int = 0, tags: Sequence[str] = ()
+    ) -> RigRun[R]:
         """Start a run; see :meth:`Client.start`."""
-        return RigRun(self, (await super().start(call, key=key, priority=priority)).id)
+        return RigRun(self, (await super().start(call, key=key, priority=priority, tags=tags)).id)
 
     async def get(self, run_id: str) -> RigRun[Any]:
         """The run of this id; see :meth:`Client.get`."""
@@ -193,7 +195,7 @@ class Rig(Runtime):
     async def _has_ended(self, run_id: str) -> bool:
         await self.quiet()
         record = await self.info(run_id)
-        return record.status.ended or record.status is Status.BLOCKED
+        return record.status.ended or needs_a_person(record)
 
     async def _wait_for_outside(self, run_id: str) -> None:
         watch = self.store.watch()
@@ -262,6 +264,7 @@ async def open_rig(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_ignore_crashes)
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+        settings = replace(settings, workspaces=settings.workspaces or f"{folder}/workspaces")
         async with app.lifespan() as deps:
             opened = await open_store(store or f"sqlite:///{folder}/test.db")
             rig = Rig(app, opened, deps, settings, clock or VirtualClock())

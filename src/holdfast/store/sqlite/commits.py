@@ -10,7 +10,7 @@ from holdfast.errors import LeaseLost, StoreRejected
 from holdfast.records.delta import Block, Delta, Finish, HandBack, Pause, Renew, Suspend, Verdict
 from holdfast.records.journal import Item
 from holdfast.records.run import Status
-from holdfast.store.sqlite import news, renewal, runs
+from holdfast.store.sqlite import files, news, renewal, runs
 from holdfast.store.sqlite.statements import CLAIMS, COMMITS, NEWS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, entry_row, keep, progress_text
@@ -42,9 +42,13 @@ def _answered(tx: Transaction, worker_id: str, number: int) -> list[Verdict] | N
 
 def weight(delta: Delta) -> int:
     """About how many small rows it is to write."""
-    values = sum(len(entry.value) + len(entry.note) for entry in delta.entries)
-    values += sum(len(item.value) for item in delta.items if item.value)
-    return 1 + len(delta.entries) + len(delta.items) + len(delta.children) + len(delta.cancels) + values // INLINE
+    values = 0
+    for entry in delta.entries:  # not with generators: this is done for every step
+        values += len(entry.value) + len(entry.note)
+    for item in delta.items:
+        values += len(item.value or b"")
+    rows = len(delta.entries) + len(delta.items) + len(delta.files) + len(delta.children) + len(delta.cancels)
+    return 1 + rows + values // INLINE
 
 
 class _Batch:
@@ -54,22 +58,26 @@ class _Batch:
         self._tx = tx
         rids = json.dumps([delta.rid for delta in deltas])
         # Within one transaction a run stops being ours only by its own delta: see `_end`.
-        self._owned: dict[int, tuple[int, str]] = {
-            rid: (epoch, id) for rid, epoch, id in tx.rows(COMMITS.fence, (rids, worker_id))
+        self._owned: dict[int, tuple[int, str, int]] = {
+            rid: (epoch, id, lost) for rid, epoch, id, lost in tx.rows(COMMITS.fence, (rids, worker_id))
         }
         self._entries: list[tuple[Any, ...]] = []
         self._items: list[tuple[Any, ...]] = []
         self._child_items: list[tuple[Any, ...]] = []
-        self._advances: list[tuple[Any, ...]] = []
         self._seen: list[tuple[int, int]] = []
+        self._progress: list[tuple[str | None, int]] = []
+        self._forgiven: list[tuple[int]] = []
 
     def apply(self, delta: Delta) -> Verdict:
         """Apply one delta, or refuse it before anything of it is written."""
-        epoch, run_id = self._owned.get(delta.rid, (None, ""))
+        epoch, run_id, lost = self._owned.get(delta.rid, (None, "", 0))
         if epoch != delta.epoch:
             return Verdict.REFUSED
         self._gather(delta)
-        self._deal_with_others(delta, _time_of(self._tx, delta))
+        if lost and (delta.entries or delta.items):
+            self._forgiven.append((delta.rid,))
+        if delta.promises or delta.groups or delta.children or delta.cancels or delta.cancel_groups:
+            self._deal_with_others(delta, _time_of(self._tx, delta))
         return Verdict.APPLIED if delta.end is None else self._end(delta, run_id)
 
     def _gather(self, delta: Delta) -> None:
@@ -77,12 +85,14 @@ class _Batch:
         self._entries += [entry_row(tx, rid, entry) for entry in delta.entries]
         for item in delta.items:
             self._gather_item(rid, item)
+        if delta.files:
+            files.put(tx, rid, delta.files)
         if delta.seen is not None:
             self._seen.append((rid, delta.seen))
-        recorded = bool(delta.entries or delta.items)
-        if recorded or delta.seen is not None or delta.progress is not None:
-            progress = progress_text(delta.progress)
-            self._advances.append((len(delta.entries), delta.seen or 0, progress, recorded, rid))
+        if delta.progress is not None:
+            self._progress.append((progress_text(delta.progress), rid))
+        if delta.trace is not None:
+            tx.run(COMMITS.keep_trace, (delta.trace, rid, delta.epoch))
 
     def _gather_item(self, rid: int, item: Item) -> None:
         row = (rid, item.map, item.ord, item.branch, item.seq, item.at, item.ok, item.within)
@@ -112,8 +122,13 @@ class _Batch:
         tx.each(COMMITS.add_child_item, self._child_items)
         tx.each(NEWS.drop_ending, [row[:3] for row in (*self._items, *self._child_items)])
         tx.each(NEWS.forget, self._seen)
-        tx.each(COMMITS.advance, self._advances)
-        for gathered in (self._entries, self._items, self._child_items, self._seen, self._advances):
+        tx.each(COMMITS.see, [(seen, rid) for rid, seen in self._seen])
+        tx.each(COMMITS.tell_progress, self._progress)
+        tx.each(COMMITS.forgive, self._forgiven)
+        gathered: list[Any]
+        for gathered in (
+            self._entries, self._items, self._child_items, self._seen, self._progress, self._forgiven,
+        ):  # fmt: skip
             gathered.clear()
 
     def _end(self, delta: Delta, run_id: str) -> Verdict:
@@ -127,8 +142,9 @@ class _Batch:
                 _finish(tx, rid, status, value, at, because)
             case Block(why=why):
                 tx.run(CLAIMS.block, (keep(tx, rid, why), rid))
-            case Pause(why=why, asked=asked):
-                tx.run(COMMITS.pause, {"rid": rid, "why": keep(tx, rid, why), "asked": asked, "now": tx.now()})
+            case Pause(why=reason):
+                kept = None if reason is None else keep(tx, rid, reason)
+                tx.run(COMMITS.pause, {"rid": rid, "why": kept, "now": tx.now()})
             case Renew() as end:
                 renewal.renew(tx, rid, run_id, end)
             case HandBack():

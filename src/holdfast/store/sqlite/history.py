@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import apsw
 
 from holdfast.records.journal import EndedChild, Entry, History, News
 from holdfast.records.run import Run
-from holdfast.store.base import Claimed
-from holdfast.store.sqlite.statements import HISTORY, NEWS, RUNS
-from holdfast.store.sqlite.values import entries_of, groups_of, maps_of, news_of, run_of
+from holdfast.store.base import Claimed, Recorded
+from holdfast.store.sqlite.statements import CLAIMS, HISTORY, NEWS, RUNS
+from holdfast.store.sqlite.values import entries_of, groups_of, item_of, maps_of, news_of, run_of
 
 
 def load(db: apsw.Connection, rid: int) -> History:
@@ -28,9 +30,13 @@ def load(db: apsw.Connection, rid: int) -> History:
 def claimed(db: apsw.Connection, rids: Sequence[int]) -> tuple[list[Claimed], dict[int, str]]:
     """Runs and their histories; and those that cannot be read, with the reason: one must not keep back the others."""
     readable, unreadable = [], {}
+    contexts = {rid: context for rid, *context in db.execute(CLAIMS.context, (json.dumps(list(rids)),))}
     for rid in rids:
         try:
-            readable.append(Claimed(run=_run(db, rid), history=load(db, rid)))
+            run, history, (ready_at, before, parent) = _run(db, rid), load(db, rid), contexts[rid]
+            readable.append(
+                Claimed(run=run, history=history, ready_at=ready_at, trace_before=before, trace_parent=parent)
+            )
         except (ValueError, TypeError, KeyError) as error:  # a row that no version up to this one wrote
             unreadable[rid] = f"{type(error).__name__}: {error}"
     return readable, unreadable
@@ -66,3 +72,14 @@ def page(db: apsw.Connection, run_id: str, after: int, limit: int) -> list[Entry
 def woken(db: apsw.Connection, worker_id: str) -> list[tuple[int, int]]:
     """A worker's running runs with news."""
     return [(rid, wakes) for rid, wakes in db.execute(NEWS.woken, (worker_id,))]
+
+
+def everything(db: apsw.Connection, run_id: str) -> Iterator[Recorded]:
+    """A run, its groups by key, then its entries and items by seq."""
+    found = db.execute(RUNS.get, (run_id,)).fetchall()
+    for run in map(run_of, found):
+        yield run
+        yield from sorted(groups_of(db.execute(HISTORY.groups, (run.rid,))).values(), key=attrgetter("key"))
+        entries: Iterator[Recorded] = (entries_of((row,))[0] for row in db.execute(HISTORY.every_entry, (run.rid,)))
+        items: Iterator[Recorded] = (item_of(row) for row in db.execute(HISTORY.every_item, (run.rid,)))
+        yield from heapq.merge(entries, items, key=attrgetter("seq"))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from holdfast import codec
 from holdfast.records.delta import NewPromise
-from holdfast.records.journal import Group, Op
+from holdfast.records.journal import CANCEL, Group, Op
 from holdfast.records.run import Status
 from holdfast.store.sqlite.statements import NEWS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import Stored
-
-CANCEL_KEY = "cancel"  # of the news (op RUN) that asks a run to cancel
-PAUSE_KEY = "pause"  # of the news (op RUN) that asks its owner to pause it
 
 
 def tell(tx: Transaction, rid: int, op: Op, key: str, ok: bool, value: Stored, at: int) -> bool:
@@ -105,7 +102,7 @@ def cancel_children(tx: Transaction, rid: int, reason: str, at: int, *, map: int
         pending += [(child, None) for (child,) in idle]
         tx.each(NEWS.forget_all, idle)
         live = tx.rows(RUNS.cancel_live_children, which)
-        tx.each(NEWS.file, [(child, wake, Op.RUN, CANCEL_KEY, False, error) for child, wake in live])
+        tx.each(NEWS.file, [(child, wake, Op.RUN, CANCEL, False, error) for child, wake in live])
         tx.stirred = tx.stirred or bool(idle or live)
 
 
@@ -124,7 +121,7 @@ def cancel(tx: Transaction, run_id: str, reason: str, at: int) -> bool:
         end(tx, rid, Status.CANCELLED, cancelled(reason), at)
         return True
     tx.run(RUNS.unpause, {"rid": rid, "at": at})
-    return tell(tx, rid, Op.RUN, CANCEL_KEY, False, cancelled(reason), at)
+    return tell(tx, rid, Op.RUN, CANCEL, False, cancelled(reason), at)
 
 
 def declare(tx: Transaction, rid: int, promise: NewPromise) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.errors import StoreRejected
-from holdfast.records.journal import Op
+from holdfast.records.journal import PAUSE, Op
 from holdfast.records.run import NewRun, Parent, Started, Status
 from holdfast.store.base import RunFilter
 from holdfast.store.sqlite import news, repairs
@@ -168,11 +168,12 @@ def pause(tx: Transaction, run_id: str, why: bytes, at: int) -> bool:
     rid, status, _, cancel_at, pause_at = found
     if status not in _CAN_PAUSE or cancel_at is not None or pause_at is not None:
         return False
+    kept = keep(tx, rid, why)
     if status != Status.RUNNING:
-        tx.run(RUNS.pause, {"rid": rid, "why": keep(tx, rid, why)})
+        tx.run(RUNS.pause, {"rid": rid, "why": kept})
         return True
-    tx.run(RUNS.ask_to_pause, {"rid": rid, "at": at})
-    return news.tell(tx, rid, Op.RUN, news.PAUSE_KEY, False, keep(tx, rid, why), at)
+    tx.run(RUNS.ask_to_pause, {"rid": rid, "at": at, "why": kept})
+    return news.tell(tx, rid, Op.RUN, PAUSE, False, b"", at)
 
 
 _CAN_PAUSE = (Status.QUEUED, Status.RUNNING, Status.WAITING)

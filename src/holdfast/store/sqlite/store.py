@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import apsw
 
 from holdfast.errors import StoreUnusable
 from holdfast.records.delta import Delta, Verdict
+from holdfast.records.files import FileInfo
 from holdfast.records.journal import EndedChild, Entry, History, News
 from holdfast.records.repair import Fork, RetentionRule
-from holdfast.records.run import Activation, NewRun, Run, Started, Status
+from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
-from holdfast.store.base import Claimed, RunFilter
-from holdfast.store.sqlite import claims, commits, forks, history, leases, news, promises, pruning, repairs, runs
+from holdfast.store.base import Claimed, Recorded, RunFilter
+from holdfast.store.sqlite import claims, commits, files, forks, history, leases, news, promises, pruning, repairs, runs
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
-from holdfast.store.sqlite.values import run_of
+from holdfast.store.sqlite.values import INLINE, run_of
 from holdfast.store.sqlite.watch import SqliteWatch
 
 T = TypeVar("T")
+PAGE = 256  # entries and items that are read together
 SMALL_ROWS = 64  # up to so many rows a transaction is quick enough for the event loop
 _MANY = 10_000  # rows, where nobody has counted them
 
@@ -78,12 +82,32 @@ class SqliteStore:
             rows = await self._read_apart(_fetch, RUNS.count, runs.filter_bindings(which))
         return {Status(status): count for status, count in rows}
 
+    async def population(self) -> list[Population]:
+        rows = await self._read_apart(_fetch, RUNS.population)
+        return [
+            Population(agent=agent, version=version, status=Status(status), count=count)
+            for agent, version, status, count in rows
+        ]
+
     async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         return await self._read_apart(history.page, run_id, after, limit)
 
+    async def everything(self, run_id: str) -> AsyncIterator[Recorded]:
+        reading = self._everything(run_id)
+        try:
+            while page := await asyncio.to_thread(lambda: list(islice(reading, PAGE))):
+                for one in page:
+                    yield one
+        finally:
+            with suppress(ValueError):  # cancelled while a thread reads: it closes when that drops it
+                reading.close()
+
     async def activations(self, run_id: str) -> list[Activation]:
         rows = self._read(_fetch, RUNS.activations, (run_id,))
-        return [Activation(epoch=epoch, worker=worker, build=build, at=at) for epoch, worker, build, at in rows]
+        return [
+            Activation(epoch=epoch, worker=worker, build=build, at=at, trace=trace)
+            for epoch, worker, build, at, trace in rows
+        ]
 
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
         return await self._write(news.cancel, run_id, reason, at)
@@ -163,6 +187,20 @@ class SqliteStore:
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         return self._read(history.item_values, rid, map, ords)
 
+    # Files
+
+    async def put_contents(self, contents: Mapping[bytes, bytes]) -> None:
+        await self._write(files.put_contents, contents, rows=sum(map(len, contents.values())) // INLINE)
+
+    async def contents(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        return await self._read_apart(files.contents, digests)
+
+    async def files(self, run_id: str, *, at: int | None = None) -> list[FileInfo]:
+        return await self._read_apart(files.at, run_id, at)
+
+    async def sweep_contents(self, *, age: int, limit: int) -> int:
+        return await self._write(files.sweep, age, limit, rows=limit)
+
     # Commits and promises
 
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
@@ -223,6 +261,11 @@ class SqliteStore:
     async def _read_apart(self, work: Callable[..., T], *args: Any) -> T:
         """Read in a thread: it may take long."""
         return await asyncio.to_thread(partial(self._read, work, *args))
+
+    def _everything(self, run_id: str) -> Generator[Recorded, None, None]:
+        self._refuse_closed()
+        with self._file.reader() as db:
+            yield from history.everything(db, run_id)
 
     def _one(self, statement: str, bindings: tuple[Any, ...]) -> Run | None:
         rows = self._read(_fetch, statement, bindings)

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast import codec
 from holdfast.errors import HoldfastError
-from holdfast.records.journal import Entry, Group, ItemIndex, Kind, News, Op
+from holdfast.records.journal import Entry, Group, Item, ItemIndex, Kind, News, Op
 from holdfast.records.run import Origin, Parent, Progress, Run, Status
 from holdfast.store.sqlite.statements import CONNECTION
 from holdfast.store.sqlite.transaction import Transaction
@@ -92,6 +92,12 @@ def entries_of(rows: Iterable[Row]) -> list[Entry]:
     ]  # fmt: skip
 
 
+def item_of(row: Row) -> Item:
+    """The item of a row that has its value."""
+    map, ord, branch, seq, at, ok, value, within = row
+    return Item(map=map, ord=ord, branch=branch, seq=seq, at=at, ok=ok == 1, value=value, within=within)
+
+
 def news_of(rows: Iterable[Row]) -> list[News]:
     """The news of rows of ``inbox_rows``."""
     return [News(wake=wake, op=_OPS[op], key=key, ok=bool(ok), value=value) for wake, op, key, ok, value in rows]
@@ -128,6 +134,8 @@ def maps_of(rows: Iterable[Row]) -> dict[int, ItemIndex]:
 def entry_row(tx: Transaction, rid: int, entry: Entry) -> tuple[Any, ...]:
     """A journal row."""
     return (
-        rid, entry.seq, int(entry.kind), int(entry.op), entry.key, entry.at, entry.ok, entry.guarded, entry.branch,
-        entry.fingerprint, keep(tx, rid, entry.value), keep(tx, rid, entry.note),
+        rid, entry.seq, entry.kind, entry.op, entry.key, entry.at, entry.ok, entry.guarded, entry.branch,
+        entry.fingerprint,
+        entry.value if len(entry.value) <= INLINE else keep(tx, rid, entry.value),
+        entry.note if len(entry.note) <= INLINE else keep(tx, rid, entry.note),
     )  # fmt: skip

@@ -5,6 +5,8 @@
 --                           a retry goes back to just before it. NULL: the body failed by itself
 --              origin       the run it was forked from; origin_seq: entries up to this one are copies
 --              seed         what a fork's chance and ids derive from, instead of its own id and generation
+--              entries      journal rows of this generation, counted whenever the run leaves its worker: a step of a running one
+--                           does not touch this row
 --              effects_as   what a fork's idempotency keys begin with, instead of its own id
 --              parent_generation   -1: the parent has gone back to before it knew this child, and may start it again
 -- tags         Words that people find runs by.
@@ -48,7 +50,8 @@ SELECT r.rid, r.id, r.agent, r.version, r.key,
        r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_at, r.cancel_reason,
        CASE typeof(r.result) WHEN 'integer' THEN (SELECT body FROM blobs WHERE blobs.id = r.result) ELSE r.result END AS result,
        CASE typeof(r.error) WHEN 'integer' THEN (SELECT body FROM blobs WHERE blobs.id = r.error) ELSE r.error END AS error,
-       r.progress, r.entries,
+       r.progress,
+       CASE r.status WHEN 'running' THEN (SELECT count(*) FROM journal AS j WHERE j.rid = r.rid) ELSE r.entries END AS entries,
        r.pause_at, r.ended_by, r.origin, r.origin_seq, r.seed, r.effects_as,
        (SELECT group_concat(tag, char(10)) FROM tags WHERE tags.rid = r.rid) AS tags
 FROM runs AS r;

@@ -18,13 +18,16 @@ SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_ready
 
 -- name: lose
 -- Take a lost worker's runs from it.
-UPDATE runs SET status = 'queued', worker = NULL, lost = lost + 1, ready_at = :now
+UPDATE runs SET status = 'queued', worker = NULL, lost = lost + 1, ready_at = :now,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
 WHERE worker = :worker AND status = 'running'
 RETURNING rid, id, lost;
 
 -- name: block
 -- Stop a run until a person resumes it.
-UPDATE runs SET status = 'blocked', worker = NULL, wake_at = NULL, error = ? WHERE rid = ?;
+UPDATE runs SET status = 'blocked', worker = NULL, wake_at = NULL, error = ?,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
+WHERE rid = ?;
 
 -- name: make_ready
 -- Queue what time has woken.
@@ -51,9 +54,21 @@ WHERE rid = :rid;
 -- Remember who hosted it.
 INSERT INTO activations (rid, epoch, worker, build, at) SELECT rid, epoch, worker, ?2, ?3 FROM runs WHERE rid = ?1;
 
+-- name: context
+-- Since when claimed runs were ready, and the traces of the activations before: a few back, for one that was lost before
+-- it wrote anything has none. The one that has just begun has none either.
+SELECT r.rid, r.ready_at,
+       (SELECT a.trace FROM activations AS a
+        WHERE a.rid = r.rid AND a.epoch > r.epoch - 8 AND a.trace IS NOT NULL ORDER BY a.epoch DESC LIMIT 1),
+       (SELECT a.trace FROM runs AS p JOIN activations AS a ON a.rid = p.rid
+        WHERE p.rid = r.parent AND a.epoch > p.epoch - 8 AND a.trace IS NOT NULL ORDER BY a.epoch DESC LIMIT 1)
+FROM runs AS r WHERE r.rid IN (SELECT value FROM json_each(?));
+
 -- name: untake
 -- Give up a run that was claimed but could not be read.
-UPDATE runs SET status = 'queued', worker = NULL WHERE rid = ? AND worker = ? AND status = 'running';
+UPDATE runs SET status = 'queued', worker = NULL,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
+WHERE rid = ? AND worker = ? AND status = 'running';
 
 -- name: next_wake
 -- When the next waiting run of a version is due.

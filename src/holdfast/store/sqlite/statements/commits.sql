@@ -8,7 +8,7 @@ UPDATE workers SET commits = ?, verdicts = ? WHERE id = ?;
 
 -- name: fence
 -- The runs of a batch that this worker owns, with their epochs.
-SELECT rid, epoch, id FROM runs
+SELECT rid, epoch, id, lost FROM runs
 WHERE rid IN (SELECT value FROM json_each(?)) AND worker = ? AND status = 'running';
 
 -- name: add_entry
@@ -28,28 +28,42 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
          WHERE child.parent = ?1 AND child.map = ?2 AND child.ord = ?3 AND child.parent_generation = me.generation
            AND child.ended_at IS NOT NULL));
 
--- name: advance
--- What a delta changes in its run's row besides the end.
-UPDATE runs SET entries = entries + ?, seen = max(seen, ?), progress = coalesce(?, progress),
-                lost = CASE WHEN ? THEN 0 ELSE lost END
-WHERE rid = ?;
+-- name: see
+-- News up to here is in the journal.
+UPDATE runs SET seen = max(seen, ?) WHERE rid = ?;
+
+-- name: tell_progress
+-- What a run said of its progress.
+UPDATE runs SET progress = ? WHERE rid = ?;
+
+-- name: forgive
+-- It has recorded something: it is not what killed its workers.
+UPDATE runs SET lost = 0 WHERE rid = ?;
+
+-- name: keep_trace
+-- Keep the trace of an activation with it.
+UPDATE activations SET trace = ? WHERE rid = ? AND epoch = ?;
 
 -- name: suspend
 -- Leave memory unless there is news.
-UPDATE runs SET status = 'waiting', worker = NULL, wake_at = :wake_at, lost = 0
+UPDATE runs SET status = 'waiting', worker = NULL, wake_at = :wake_at, lost = 0,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
 WHERE rid = :rid AND wakes = :wakes AND seen = wakes
 RETURNING rid;
 
 -- name: pause
 -- Stop until a person resumes it, unless there is something to do that comes before.
-UPDATE runs SET status = CASE WHEN cancel_at IS NULL AND (NOT :asked OR pause_at IS NOT NULL) THEN 'paused' ELSE 'queued' END,
-                error = CASE WHEN cancel_at IS NULL AND (NOT :asked OR pause_at IS NOT NULL) THEN :why END,
-                worker = NULL, pause_at = NULL, ready_at = :now, lost = 0
+UPDATE runs SET status = CASE WHEN cancel_at IS NULL AND coalesce(:why, pause_at) IS NOT NULL THEN 'paused' ELSE 'queued' END,
+                error = CASE WHEN cancel_at IS NULL AND coalesce(:why, pause_at) IS NOT NULL THEN coalesce(:why, error) END,
+                worker = NULL, pause_at = NULL, ready_at = :now, lost = 0,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
 WHERE rid = :rid;
 
 -- name: hand_back
 -- Give a run back to the queue.
-UPDATE runs SET status = 'queued', worker = NULL, ready_at = :now WHERE rid = :rid;
+UPDATE runs SET status = 'queued', worker = NULL, ready_at = :now,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
+WHERE rid = :rid;
 
 -- name: drop_journal
 -- Begin again: the journal.

@@ -22,3 +22,13 @@ SELECT ord, value FROM item_rows WHERE rid = ? AND map = ? AND ord IN (SELECT va
 -- name: groups
 -- A run's groups.
 SELECT map, total, lim, every, first_failure, done, key FROM groups WHERE rid = ?;
+
+-- name: every_entry
+-- A run's whole journal.
+SELECT seq, kind, op, key, at, ok, guarded, fingerprint, value, note, branch FROM journal_rows WHERE rid = ? ORDER BY seq;
+
+-- name: every_item
+-- All items of a run's maps.
+SELECT map, ord, branch, seq, at, ok,
+       CASE typeof(value) WHEN 'integer' THEN (SELECT body FROM blobs WHERE blobs.id = items.value) ELSE value END, within
+FROM items WHERE rid = ? ORDER BY seq;

@@ -22,7 +22,9 @@ DELETE FROM workers WHERE id = ?;
 
 -- name: hand_back
 -- Give a worker's runs back to the queue.
-UPDATE runs SET status = 'queued', worker = NULL, ready_at = :now WHERE worker = :worker AND status = 'running';
+UPDATE runs SET status = 'queued', worker = NULL, ready_at = :now,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
+WHERE worker = :worker AND status = 'running';
 
 -- name: all
 -- Workers whose lease has not expired.

@@ -86,9 +86,13 @@ GROUP BY status;
 -- How many runs there are in each status.
 SELECT status, count(*) FROM runs GROUP BY status;
 
+-- name: population
+-- How many runs there are of each agent, version and status.
+SELECT agent, version, status, count(*) FROM runs GROUP BY agent, version, status ORDER BY agent, version, status;
+
 -- name: activations
 -- A run's stays in memory.
-SELECT a.epoch, a.worker, a.build, a.at
+SELECT a.epoch, a.worker, a.build, a.at, a.trace
 FROM runs AS r JOIN activations AS a ON a.rid = r.rid
 WHERE r.id = ? ORDER BY a.epoch;
 
@@ -102,7 +106,7 @@ WHERE id = :id AND (status IN ('blocked', 'paused') OR pause_at IS NOT NULL) RET
 
 -- name: ask_to_pause
 -- Remember that the owner of a run was asked to pause it.
-UPDATE runs SET pause_at = :at WHERE rid = :rid;
+UPDATE runs SET pause_at = :at, error = :why WHERE rid = :rid;
 
 -- name: pause
 -- Stop a run that nobody has in memory.
@@ -131,7 +135,8 @@ SELECT parent, parent_key, parent_generation, detached, map, ord, branch, held F
 -- name: finish
 -- End a run.
 UPDATE runs SET status = ?2, result = ?3, error = ?4, ended_at = ?5, ended_by = ?6, worker = NULL, wake_at = NULL,
-                pause_at = NULL, held = 0
+                pause_at = NULL, held = 0,
+                entries = (SELECT count(*) FROM journal AS j WHERE j.rid = runs.rid)
 WHERE rid = ?1;
 
 -- name: mark_cancel

@@ -1,0 +1,24 @@
+"""Which recorded failure made a run fail: that is where a retry begins."""
+
+from __future__ import annotations
+
+from holdfast.errors import CallFailed
+
+
+def blamed(error: BaseException) -> int | None:
+    """The number of the entry whose failure an exception comes from; None if the body raised it by itself.
+
+    Causes count like the exception itself, and so does what was being handled when it was raised. Of a group, the
+    failure that was observed first.
+    """
+    seen: set[int] = set()
+    pending: BaseException | None = error
+    while pending is not None and id(pending) not in seen:
+        seen.add(id(pending))
+        if isinstance(pending, CallFailed) and pending.seq is not None:
+            return pending.seq
+        if isinstance(pending, BaseExceptionGroup):
+            found = [seq for seq in map(blamed, pending.exceptions) if seq is not None]
+            return min(found, default=None)
+        pending = pending.__cause__ or pending.__context__
+    return None
