@@ -6,9 +6,13 @@ from holdfast.durable.catalog import Agent, Tool, ToolContext
 from holdfast.durable.client import Client
 from holdfast.durable.context import Context, Promise
 from holdfast.durable.effects import idempotency_key
+from holdfast.durable.forking import ForkPlan
 from holdfast.durable.handles import Run
 from holdfast.durable.map import Mapped
+from holdfast.durable.operations import Forked
 from holdfast.durable.results import Failure
+from holdfast.durable.retention import Retention
+from holdfast.durable.selection import Done, Selection
 from holdfast.errors import (
     BadOption,
     CallFailed,
@@ -37,6 +41,7 @@ from holdfast.errors import (
     UnknownAgent,
     UnknownRun,
     UsageError,
+    WrongState,
 )
 from holdfast.records.run import Status
 from holdfast.runtime import App, Runtime
@@ -56,10 +61,13 @@ __all__ = [
     "ChildFailed",
     "Client",
     "Context",
+    "Done",
     "DuplicateKey",
     "DuplicateName",
     "EffectInBody",
     "Failure",
+    "ForkPlan",
+    "Forked",
     "HoldfastError",
     "KeyConflict",
     "Mapped",
@@ -68,12 +76,14 @@ __all__ = [
     "OutcomeUnknown",
     "Promise",
     "PromiseFailed",
+    "Retention",
     "Run",
     "RunBlocked",
     "RunCancelled",
     "RunFailed",
     "RunFilter",
     "Runtime",
+    "Selection",
     "Settings",
     "Status",
     "StepFailed",
@@ -87,6 +97,7 @@ __all__ = [
     "UnknownAgent",
     "UnknownRun",
     "UsageError",
+    "WrongState",
     "idempotency_key",
     "use_cipher",
 ]

@@ -23,8 +23,8 @@ from holdfast.errors import BadOption, StoreUnusable, UsageError
 from holdfast.records.journal import Op
 from holdfast.records.run import Run, Status
 from holdfast.settings import Settings
-from holdfast.store.base import RunFilter, Store
-from holdfast.store.sqlite import SqliteStore
+from holdfast.store.base import Health, RunFilter, Store
+from holdfast.store.sqlite import SqliteHealth, SqliteStore
 
 if TYPE_CHECKING:  # test equipment sits above the runtime and is not loaded in production
     from holdfast.testing import Rig
@@ -320,14 +320,28 @@ async def _told(client: Client, run: Run) -> str:
     return said if owner is None else f"{said}, once the lease of process {owner.pid} on {owner.host} has ended"
 
 
+def health_of(url: str) -> Health:
+    """What looks at the store that a URL names, whether it can be opened or not.
+
+    Raises:
+        StoreUnusable: no store of this kind.
+    """
+    _refuse_unknown(url)
+    return SqliteHealth(url)
+
+
 async def open_store(url: str) -> Store:
     """Open the store that a URL names.
 
     Raises:
         StoreUnusable: no store of this kind, or it cannot be opened.
     """
-    if url.startswith("sqlite:") or "://" not in url:
-        return await SqliteStore.open(url)
-    raise StoreUnusable(
-        f"{url.split('://', 1)[0]}:// is no store that this version knows: write sqlite:///path/to/file.db"
-    )
+    _refuse_unknown(url)
+    return await SqliteStore.open(url)
+
+
+def _refuse_unknown(url: str) -> None:
+    if not url.startswith("sqlite:") and "://" in url:
+        raise StoreUnusable(
+            f"{url.split('://', 1)[0]}:// is no store that this version knows: write sqlite:///path/to/file.db"
+        )

@@ -1,9 +1,6 @@
-"""Verbs that only look: list, show, watch, export, workers."""
+"""Verbs that only look: list, show, watch, workers."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +12,7 @@ ESCAPE = "\x1b"
 def test_runs_are_listed_newest_first_without_children(past: Past) -> None:
     said = past.shell("runs", "list")
     header, *rows = said.out.splitlines()
-    assert header.split() == ["RUN", "AGENT", "VERSION", "STATUS", "CREATED", "KEY", "PROGRESS"]
+    assert header.split() == ["RUN", "AGENT", "VERSION", "STATUS", "CREATED", "KEY", "TAGS", "PROGRESS"]
     assert {row.split()[0] for row in rows} == {past.succeeded, past.failed, past.blocked, past.waiting}
     assert rows[-1].split()[:4] == [past.succeeded, "price_all", "1", "succeeded"]
     assert "monday" in rows[-1]
@@ -79,30 +76,6 @@ def test_watching_ends_with_the_run_and_its_code(past: Past, which: str, code: i
 def test_watching_in_json_ends_with_the_result(past: Past) -> None:
     (line,) = past.shell.inside("runs", "watch", past.succeeded, "--json").lines
     assert (line["run"], line["status"], line["result"], line["error"]) == (past.succeeded, "succeeded", 2, None)
-
-
-def test_an_export_round_trips_as_json_lines(past: Past, tmp_path: Path) -> None:
-    printed = past.shell("runs", "export", past.succeeded)
-    header, *rest = printed.lines
-    assert (header["type"], header["format"], header["version"]) == ("header", "holdfast-journal", 1)
-    assert header["run"]["id"] == past.succeeded
-    entries = [line for line in rest if line["type"] == "entry"]
-    items = [line for line in rest if line["type"] == "item"]
-    assert {(one["kind"], one["op"], one["key"]) for one in entries} >= {("outcome", "child", "price#1")}
-    assert next(one for one in entries if one["op"] == "timer")["value"] == ["~timer:1000#1"]
-    assert sorted((one["ord"], one["value"]) for one in items) == [(0, "a"), (1, "b")]
-    assert sorted(one["seq"] for one in rest) == list(range(1, len(rest) + 1))
-    assert all(one["at"].endswith("Z") for one in rest)
-
-    out = tmp_path / "journal.jsonl"
-    said = past.shell.inside("runs", "export", past.succeeded, "--out", str(out), "--json")
-    assert said.json == {"run": past.succeeded, "out": str(out), "lines": len(printed.lines)}
-    assert [json.loads(line) for line in out.read_text().splitlines()] == printed.lines
-
-
-def test_an_export_holds_failures_as_records(past: Past) -> None:
-    (header,) = past.shell.inside("runs", "export", past.failed).lines
-    assert header["run"]["error"]["type"] == "ValueError"
 
 
 def test_plain_output_has_no_escape_codes_whatever_runs_say(past: Past) -> None:

@@ -70,7 +70,7 @@ def test_a_blocked_run_is_resumed_after_its_code_was_mended(shell: Shell) -> Non
     assert shell("runs", "watch", run).code == 1
     broken.terminate()
     end(broken)
-    assert shell("runs", "resume", run, "--json").json == {"run": run, "status": "queued"}
+    assert shell("runs", "resume", run, "--json").json["done"] == [run]
     assert shell.inside("runs", "resume", run).code == 5
     shell.worker()
     assert shell("runs", "watch", run).out.splitlines()[-1] == 'succeeded: "settled True"'

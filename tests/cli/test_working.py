@@ -47,7 +47,7 @@ def test_a_promise_is_resolved_once(busy: Shell) -> None:
     watched = busy("runs", "watch", run)
     assert (watched.code, watched.out.splitlines()[-1]) == (0, 'succeeded: "answered True"')
     again = busy("promise", "resolve", f"{run}/answer", "false", "--json")
-    assert (again.code, again.problem["code"], again.problem["error"]) == (5, 5, "Conflict")
+    assert (again.code, again.problem["code"], again.problem["error"]) == (5, 5, "WrongState")
 
 
 def test_a_promise_can_fail(busy: Shell) -> None:

@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from holdfast import App, Context, RunFailed, StepFailed
+from holdfast.durable.points import on_reach
 from holdfast.telemetry import genai
 from tests.telemetry.spans import Spans, attribute, ids, parent
 
@@ -65,7 +66,18 @@ async def test_the_users_spans_nest_under_the_attempt_in_tasks_and_threads_too(a
     }
     activation = ids(spans.named("invoke_agent body")[0])
     assert {parent(span) for span in spans.all if span.name.startswith(("step", "execute"))} >= {activation}
-    assert not trace.get_current_span().get_span_context().is_valid, "nothing stays behind"
+
+
+async def test_what_follows_an_attempt_is_no_longer_in_its_span(app: App, spans: Spans) -> None:
+    @app.agent
+    async def body(ctx: Context) -> str:
+        return await ctx.step(str, "a").using(key="k")
+
+    current: dict[str, bool] = {}
+    async with app.test() as t:
+        on_reach(lambda point, run: current.update({point: trace.get_current_span().get_span_context().is_valid}))
+        await (await t.start(body())).result()
+    assert current["effect-ended"] is current["committing"] is False
 
 
 async def test_each_attempt_is_a_span_with_the_type_of_its_error(app: App, spans: Spans) -> None:
@@ -95,27 +107,25 @@ async def test_each_attempt_is_a_span_with_the_type_of_its_error(app: App, spans
 
 
 async def test_timed_out_and_abandoned_attempts_say_so(app: App, spans: Spans) -> None:
-    begun: list[str] = []
+    begun = [asyncio.Event(), asyncio.Event()]
 
-    async def slow() -> None:
-        begun.append("slow")
+    async def slow(n: int) -> None:
+        begun[n].set()
         await asyncio.Event().wait()
 
     @app.agent
     async def body(ctx: Context) -> None:
         with suppress(StepFailed):
-            await ctx.step(slow).using(timeout="10ms")
-        begun.clear()
+            await ctx.step(slow, 0).using(timeout="10ms")
         abandoned = asyncio.create_task(aux(ctx))
         await ctx.step(quick)
         abandoned.cancel()
 
     async def aux(ctx: Context) -> None:
-        await ctx.step(slow).using(key="abandoned")
+        await ctx.step(slow, 1).using(key="abandoned")
 
     async def quick() -> None:
-        while "slow" not in begun:
-            await asyncio.sleep(0)
+        await begun[-1].wait()
 
     async with app.test() as t:
         await (await t.start(body())).result()

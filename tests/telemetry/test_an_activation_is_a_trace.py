@@ -162,6 +162,17 @@ async def test_a_blocked_run_says_so(url: str, spans: Spans) -> None:
     assert blocked.status.status_code is StatusCode.ERROR
 
 
+async def test_a_paused_run_says_so(app: App, spans: Spans) -> None:
+    wait = waiting(app)
+    async with app.test(always_suspend=False, check_replay=False) as t:
+        run = await t.start(wait())
+        await t.quiet()
+        await t.pause(run.id)
+        await t.quiet()
+    paused = spans.named("invoke_agent wait")[-1]
+    assert left(paused) == "paused" and paused.status.status_code is StatusCode.UNSET
+
+
 async def test_a_childs_first_activation_links_to_its_parents(app: App, spans: Spans) -> None:
     @app.agent
     async def child(ctx: Context) -> str:

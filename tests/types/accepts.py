@@ -18,12 +18,17 @@ from holdfast import (
     CallFailed,
     Client,
     Context,
+    Done,
     Failure,
+    Forked,
+    ForkPlan,
     HoldfastError,
     Promise,
+    Retention,
     Run,
     RunFilter,
     Runtime,
+    Selection,
     Settings,
     Status,
     StepFailed,
@@ -261,6 +266,30 @@ async def main(client: Client, claims: list[Claim]) -> None:
         assert_type(await client.why_waiting(record), str)
     async for entry in client.journal(run.id):
         assert_type(entry.key, str)
+
+
+async def operate(client: Client, run: Run[str]) -> None:
+    await client.start(adjust(Claim(id="c", text="")), tags=["storm"])
+    await client.pause(run.id, reason="the bank is closed")
+    await client.retry(run.id)
+    await client.move(run.id, "4")
+    await client.tag(run.id, add=["large"], remove=["small"])
+    assert_type(await client.plan_fork(run.id, at="pay"), ForkPlan)
+    forked = await client.fork(run.id, at=3, outcome={"summary": "x"}, keep_keys=True, version="4", tags=["what-if"])
+    assert_type(forked, Forked)
+    assert_type(forked.plan.again, tuple[str, ...])
+    assert_type(await client.count(RunFilter(version="3", tags=("storm",), error="timed out")), dict[Status, int])
+    late = client.select(RunFilter(agent="adjust", statuses=(Status.FAILED,)))
+    assert_type(late, Selection)
+    assert_type(await late.retry(), Done)
+    assert_type((await client.select([run.id, forked.id]).cancel(reason="enough")).refused, dict[str, str])
+    async for record in late:
+        assert_type(record.tags, tuple[str, ...])
+    await client.delete(run.id)
+    assert_type(await client.prune([Retention(age="30d"), Retention(agent="adjust", status="failed", count=10)]), int)
+
+
+kept_for_a_month = App("kept", retention=[Retention(age=timedelta(days=30))])
 
 
 async def everywhere(claims: list[Claim]) -> None:

@@ -25,11 +25,11 @@ class Exit(IntEnum):
 
 MEANING = {
     Exit.OK: "done; with `watch` and `--wait`: the run succeeded",
-    Exit.RUN_FAILED: "the run failed, was cancelled, or is blocked",
+    Exit.RUN_FAILED: "the run failed, was cancelled, or is blocked; `doctor` found a problem",
     Exit.USAGE: "wrong usage: options, arguments, a value, or the module of the app",
     Exit.NOT_FOUND: "no such run, agent or promise",
     Exit.STORE_UNUSABLE: "the store is missing, foreign, damaged or newer",
-    Exit.CONFLICT: "the state forbids it: key taken, promise resolved, run ended, run not blocked",
+    Exit.CONFLICT: "the state forbids it (for some runs at least): key taken, promise resolved, run ended, not blocked",
     Exit.TRY_AGAIN: "the store is busy or full: the same command may succeed later",
     Exit.DIVERGED: "a recorded run, replayed, does something else than is recorded",
     Exit.FAULT: "a fault of Holdfast, or of the app's own lifespan: a traceback was written",
@@ -42,6 +42,7 @@ _OF_ERROR: tuple[tuple[type[errors.HoldfastError], Exit], ...] = (
     (errors.NotStorable, Exit.USAGE),
     (errors.NotFound, Exit.NOT_FOUND),
     (errors.KeyConflict, Exit.CONFLICT),
+    (errors.WrongState, Exit.CONFLICT),
     (errors.StoreUnusable, Exit.STORE_UNUSABLE),
     (errors.StoreRejected, Exit.STORE_UNUSABLE),
     (errors.StoreError, Exit.TRY_AGAIN),
@@ -50,7 +51,7 @@ _OF_ERROR: tuple[tuple[type[errors.HoldfastError], Exit], ...] = (
 
 
 class Conflict(errors.HoldfastError):
-    """What was asked for cannot be done in the state that the run or promise is in."""
+    """Something is in the way, and is left as it is."""
 
 
 class Diverges(errors.HoldfastError):

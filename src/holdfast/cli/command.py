@@ -10,7 +10,22 @@ from typing import Any, NoReturn
 
 import typer
 
-from holdfast.cli import export, files, promise, replay, runs, start, to_test, watch, worker, workers
+from holdfast.cli import (
+    acts,
+    doctor,
+    export,
+    files,
+    fork,
+    promise,
+    prune,
+    replay,
+    runs,
+    start,
+    to_test,
+    watch,
+    worker,
+    workers,
+)
 from holdfast.cli.codes import Exit, code_of, epilog
 from holdfast.cli.problems import tell
 from holdfast.errors import HoldfastError
@@ -33,13 +48,22 @@ _promise = typer.Typer(help="Give runs what they wait for.", rich_markup_mode=No
 
 app.command("worker")(worker.worker)
 app.command("start")(start.start)
+app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
 app.add_typer(_runs, name="runs")
+app.command("prune")(prune.prune)
 _runs.command("list")(runs.list_runs)
+_runs.command("count")(runs.count)
 _runs.command("show")(runs.show)
 _runs.command("watch")(watch.watch)
-_runs.command("cancel")(runs.cancel)
-_runs.command("resume")(runs.resume)
+_runs.command("pause")(acts.pause)
+_runs.command("resume")(acts.resume)
+_runs.command("cancel")(acts.cancel)
+_runs.command("retry")(acts.retry)
+_runs.command("fork")(fork.fork)
+_runs.command("move")(acts.move)
+_runs.command("tag")(acts.tag)
+_runs.command("delete")(acts.delete)
 _runs.command("export")(export.export)
 _runs.command("files")(files.files)
 _runs.command("cat")(files.cat)

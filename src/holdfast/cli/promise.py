@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from holdfast.cli import options
-from holdfast.cli.codes import Conflict
 from holdfast.cli.inputs import read
 from holdfast.cli.output import document, say
 from holdfast.cli.stores import client_of
 from holdfast.durable.client import Client
+from holdfast.errors import WrongState
 
 PromiseId = Annotated[str, typer.Argument(metavar="PROMISE", help="Its id: RUN/NAME.")]
 
@@ -46,4 +46,4 @@ def fail(
 async def _tell(promise_id: str, store: str | None, app: str | None, tell: Callable[[Client], Awaitable[bool]]) -> None:
     async with client_of(store, app) as client:
         if not await tell(client):
-            raise Conflict(f"promise {promise_id} was resolved before, or its run has ended: nothing was changed")
+            raise WrongState(f"promise {promise_id} was resolved before, or its run has ended: nothing was changed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 _PAGE = 100  # runs hold their input and result, which may be large
 
-_OPTIONS: dict[str, tuple[Any, Any]] = {  # by parameter: annotation and default
+Options = Mapping[str, tuple[Any, Any]]  # by parameter: annotation and default
+
+QUERY: Options = {
     "agent": (Annotated[str | None, typer.Option(help="Runs of this agent only.")], None),
     "version": (Annotated[str | None, typer.Option(help="Of this version of it.")], None),
     "status": (
@@ -36,7 +38,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {  # by parameter: annotation and default
     ),
     "until": (Annotated[str | None, typer.Option(metavar="TIME|AGE", help="Created before that.")], None),
     "error": (Annotated[str | None, typer.Option(metavar="TEXT", help="With this text in their error.")], None),
+    "root": (Annotated[str | None, typer.Option(metavar="RUN", help="This run and its descendants.")], None),
 }
+Children = Annotated[bool, typer.Option("--all", help="Children of other runs too.")]
 
 
 def takes_query(command: Callable[..., T]) -> Callable[..., T]:
@@ -51,23 +55,37 @@ def takes_query(command: Callable[..., T]) -> Callable[..., T]:
         >>> @takes_query
         ... def list_runs(which: RunFilter, limit: int = 20) -> None: ...
     """
+    return made_of_options(command, "which", QUERY, filter_of)
+
+
+def made_of_options(
+    command: Callable[..., T], made: str, options: Options, make: Callable[..., object]
+) -> Callable[..., T]:
+    """A command one of whose parameters is made of options that several commands share.
+
+    Args:
+        command: what is called.
+        made: the name of the parameter, which is no option itself.
+        options: that the command gets instead.
+        make: makes the parameter's value of theirs.
+    """
     own = inspect.signature(command, eval_str=True)
-    kept = [parameter for name, parameter in own.parameters.items() if name != "which"]
+    kept = [parameter for name, parameter in own.parameters.items() if name != made]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _OPTIONS.items()
+        for name, (annotation, default) in options.items()
     ]
 
     @functools.wraps(command)
-    def with_query(*args: Any, **given: Any) -> T:
-        wanted = {name: given.pop(name, None) for name in _OPTIONS}
-        return command(*args, which=filter_of(**wanted), **given)
+    def with_options(*args: Any, **given: Any) -> T:
+        shared = {name: given.pop(name, default) for name, (_, default) in options.items()}
+        return command(*args, **{made: make(**shared)}, **given)
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in kept] + added
-    vars(with_query)["__signature__"] = own.replace(parameters=parameters)
-    with_query.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del vars(with_query)["__wrapped__"]  # its annotations are not this one's
-    return with_query
+    vars(with_options)["__signature__"] = own.replace(parameters=parameters)
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del vars(with_options)["__wrapped__"]  # its annotations are not this one's
+    return with_options
 
 
 def filter_of(
@@ -80,6 +98,7 @@ def filter_of(
     since: str | None = None,
     until: str | None = None,
     error: str | None = None,
+    root: str | None = None,
 ) -> RunFilter:
     """The filter that the options say.
 
@@ -95,6 +114,7 @@ def filter_of(
         since=_instant(since, "--since"),
         until=_instant(until, "--until"),
         error=error,
+        root=root,
     )
 
 
@@ -108,6 +128,11 @@ def statuses_of(given: Sequence[str]) -> tuple[Status, ...]:
     if unknown := [word for word in words if word not in set(Status)]:
         raise BadOption(f"--status {unknown[0]!r}: choose from {', '.join(Status)}")
     return tuple(Status(word) for word in words)
+
+
+def with_children(which: RunFilter, wanted: bool) -> RunFilter:
+    """The same without children of other runs, unless they are wanted, or a tree was asked for."""
+    return replace(which, roots_only=not wanted and which.root is None)
 
 
 def asks_for_anything(which: RunFilter) -> bool:
@@ -138,7 +163,7 @@ def _instant(text: str | None, option: str) -> int | None:
 
 def _ago(text: str, option: str) -> int:
     try:
-        return SystemClock().now() - micros(text)
+        return max(0, SystemClock().now() - micros(text))  # stores know no times before 1970
     except BadOption:
         said = (
             "write a time (UTC unless it says otherwise) such as 2026-11-23 or 2026-11-23T08:00+01:00, or an age such"

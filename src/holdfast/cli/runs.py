@@ -1,22 +1,22 @@
-"""``holdfast runs list | show | cancel | resume``."""
+"""``holdfast runs list | count | show``: looking at runs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 import typer
 
 from holdfast.cli import options, views
-from holdfast.cli.codes import Conflict
+from holdfast.cli.bulk import by_status, counted
 from holdfast.cli.output import document, facts, say, table
+from holdfast.cli.query import Children, takes_query, with_children
 from holdfast.cli.stores import client_of
 from holdfast.cli.watch import preview
 from holdfast.durable.client import Client
-from holdfast.errors import BadOption
 from holdfast.records.run import Activation, Run, Status
 from holdfast.store.base import RunFilter
 
@@ -24,22 +24,37 @@ _CHILDREN = 20
 _ACTIVATIONS = 10
 
 
+@takes_query
 def list_runs(
-    agent: Annotated[str | None, typer.Option(help="Runs of this agent only.")] = None,
-    status: Annotated[list[str] | None, typer.Option(metavar="S[,S]", help=f"Only these: {', '.join(Status)}.")] = None,
+    which: RunFilter,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
-    everything: Annotated[bool, typer.Option("--all", help="Children of other runs too.")] = False,
+    children: Children = False,
     store: options.Store = None,
     app: options.Of = None,
     as_json: options.Json = False,
 ) -> None:
     """List runs, newest first."""
-    which = RunFilter(agent=agent, statuses=_statuses(status or []), roots_only=not everything, limit=limit)
-    runs = asyncio.run(_find(store, app, which))
+    runs = asyncio.run(_find(store, app, replace(with_children(which, children), limit=limit)))
     if as_json:
         document({"runs": [views.summary(run) for run in runs]})
     else:
         table(views.RUNS_HEADERS, views.runs_rows(runs))
+
+
+@takes_query
+def count(
+    which: RunFilter,
+    children: Children = False,
+    store: options.Store = None,
+    app: options.Of = None,
+    as_json: options.Json = False,
+) -> None:
+    """Count runs, by status."""
+    counts = asyncio.run(_count(store, app, with_children(which, children)))
+    if as_json:
+        document({"count": sum(counts.values()), "by_status": by_status(counts)})
+    else:
+        say(counted(counts))
 
 
 def show(
@@ -53,25 +68,12 @@ def show(
         _as_text(found)
 
 
-def cancel(
-    run_id: options.RunId,
-    reason: Annotated[str, typer.Option(help="Why; the run's error will say it.")] = "",
-    store: options.Store = None,
-    app: options.Of = None,
-    as_json: options.Json = False,
-) -> None:
-    """Ask a run, and its children, to cancel. It may clean up first; `runs watch` waits for its end."""
-    run = asyncio.run(_cancel(run_id, reason, store, app))
-    said = f"run {run.id} is {run.status}" if run.status.ended else f"run {run.id} is asked to cancel"
-    document({"run": run.id, "status": str(run.status)}) if as_json else say(said)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Culprit:
+    """What made a run fail."""
 
-
-def resume(
-    run_id: options.RunId, store: options.Store = None, app: options.Of = None, as_json: options.Json = False
-) -> None:
-    """Put a blocked run back to work, after its code was mended."""
-    run = asyncio.run(_resume(run_id, store, app))
-    document({"run": run.id, "status": str(run.status)}) if as_json else say(f"run {run.id} is back in the queue")
+    entry: int
+    key: str | None  # None: an item of a map
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +81,7 @@ class _Found:
     """Everything that ``show`` shows."""
 
     run: Run
+    culprit: Culprit | None
     why: str
     activations: Sequence[Activation]
     children: Sequence[Run]
@@ -90,12 +93,18 @@ async def _find(store: str | None, app: str | None, which: RunFilter) -> list[Ru
         return await client.find(which)
 
 
+async def _count(store: str | None, app: str | None, which: RunFilter) -> dict[Status, int]:
+    async with client_of(store, app) as client:
+        return await client.count(which)
+
+
 async def _look(run_id: str, store: str | None, app: str | None) -> _Found:
     async with client_of(store, app) as client:
         run = await client.info(run_id)
         children = await client.find(RunFilter(parent=run_id, limit=_CHILDREN + 1))
         return _Found(
             run=run,
+            culprit=await _culprit(client, run),
             why=await client.why_waiting(run),
             activations=await client.activations(run_id),
             children=children[:_CHILDREN],
@@ -103,29 +112,19 @@ async def _look(run_id: str, store: str | None, app: str | None) -> _Found:
         )
 
 
-async def _cancel(run_id: str, reason: str, store: str | None, app: str | None) -> Run:
-    async with client_of(store, app) as client:
-        asked = await client.cancel(run_id, reason=reason)
-        run = await client.info(run_id)
-        if not asked and run.status.ended:
-            raise Conflict(f"run {run_id} has ended already: {run.status}")
-        return run
-
-
-async def _resume(run_id: str, store: str | None, app: str | None) -> Run:
-    async with client_of(store, app) as client:
-        if not await client.resume(run_id):
-            raise Conflict(f"run {run_id} is {await _status(client, run_id)}, not blocked: there is nothing to resume")
-        return await client.info(run_id)
-
-
-async def _status(client: Client, run_id: str) -> Status:
-    return (await client.info(run_id)).status
+async def _culprit(client: Client, run: Run) -> Culprit | None:
+    """What made a run fail: the entry of that number, or else an item of a map, which has no key of its own."""
+    if run.ended_by is None:
+        return None
+    entries = await client.store.journal(run.id, after=run.ended_by - 1, limit=1)
+    found = entries and entries[0].seq == run.ended_by
+    return Culprit(entry=run.ended_by, key=entries[0].key if found else None)
 
 
 def _as_document(found: _Found) -> dict[str, Any]:
     return views.detail(found.run) | {
         "why": found.why or None,
+        "ended_by": found.culprit and asdict(found.culprit),
         "activations": [views.activation(one) for one in found.activations],
         "children": [views.summary(child) for child in found.children],
         "more_children": found.more_children,
@@ -147,6 +146,10 @@ def _as_text(found: _Found) -> None:
 def _facts(found: _Found) -> list[tuple[str, object]]:
     run, failed = found.run, views.failure(found.run.error)
     cancelled = run.cancel_at and f"{views.short(run.cancel_at)} {run.cancel_reason}".rstrip()
+    pausing = run.pause_at and f"{views.short(run.pause_at)} {failed['message'] if failed else ''}".rstrip()
+    if run.pause_at or run.status is Status.PAUSED:  # what is kept as its error is why: said with its status
+        failed = None
+    culprit = found.culprit
     return [
         ("run", run.id),
         ("agent", f"{run.agent} version {run.version}"),
@@ -154,24 +157,21 @@ def _facts(found: _Found) -> list[tuple[str, object]]:
         ("progress", views.progress_text(run.progress)),
         ("key", run.key),
         ("priority", run.priority or None),
+        ("tags", ", ".join(run.tags)),
         ("parent", run.parent and run.parent.run_id),
+        ("fork of", run.origin and f"{run.origin.run_id} at entry {run.origin.seq}"),
         ("created", views.short(run.created_at)),
         ("started", views.short(run.started_at)),
         ("ended", views.short(run.ended_at)),
         ("wakes at", None if run.status is not Status.WAITING else views.short(run.wake_at)),
         ("deadline", views.short(run.deadline_at)),
         ("cancel asked", cancelled),
+        ("pause asked", pausing),
         ("worker", run.worker),
         ("journal", f"{run.entries} entries" + (f" of generation {run.generation}" if run.generation else "")),
         ("input", preview(json.dumps(views.unpacked(run.input), ensure_ascii=False))),
         ("result", run.result and preview(json.dumps(views.unpacked(run.result), ensure_ascii=False))),
         ("error", failed and f"{failed['type']}: {failed['message']}"),
+        ("failed by", culprit and f"entry {culprit.entry}: {culprit.key or 'an item of a map'}"),
         ("traceback", failed and failed["traceback"].rstrip()),
     ]
-
-
-def _statuses(given: Sequence[str]) -> tuple[Status, ...]:
-    words = [word.strip() for text in given for word in text.split(",")]
-    if unknown := [word for word in words if word not in set(Status)]:
-        raise BadOption(f"--status {unknown[0]!r}: choose from {', '.join(Status)}")
-    return tuple(Status(word) for word in words)

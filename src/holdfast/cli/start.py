@@ -33,6 +33,9 @@ def start(
     ] = None,
     key: Annotated[str | None, typer.Option(help="An idempotency key: the same key never starts a second run.")] = None,
     priority: Annotated[int, typer.Option(help="Runs with a higher one are claimed first.")] = 0,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A word by which the run can be found; may be repeated.")
+    ] = None,
     version: Annotated[str | None, typer.Option(help="Of the agent; the one defined last by default.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run until its end, as `runs watch` does.")] = False,
     store: options.AppStore = None,
@@ -41,7 +44,8 @@ def start(
     """Start a run of an agent and print its id. The run is durable then; a worker executes it."""
     app = load(place)
     call = _call(app, agent, version, arguments or [], given)
-    return asyncio.run(_start(app, store, call, key, priority, wait=wait, as_json=as_json))
+    how: dict[str, Any] = {"key": key, "priority": priority, "tags": tag or ()}
+    return asyncio.run(_start(app, store, call, how, wait=wait, as_json=as_json))
 
 
 def _call(app: App[Any], name: str, version: str | None, arguments: list[str], given: str | None) -> Call[Any]:
@@ -57,10 +61,10 @@ def _agent(app: App[Any], name: str, version: str | None) -> Agent[Any, Any]:
 
 
 async def _start(
-    app: App[Any], store: str | None, call: Call[Any], key: str | None, priority: int, *, wait: bool, as_json: bool
+    app: App[Any], store: str | None, call: Call[Any], how: dict[str, Any], *, wait: bool, as_json: bool
 ) -> int:
     async with app.connect(store) as client:
-        run = await client.start(call, key=key, priority=priority)
+        run = await client.start(call, **how)
         if not as_json:
             say(run.id)
         elif not wait:

@@ -19,16 +19,25 @@ _FOLDER = Path(".holdfast")
 
 @asynccontextmanager
 async def client_of(store: str | None, app: str | None = None) -> AsyncIterator[Client]:
-    """A client of a store that exists. It knows no app, so it shows values as they are stored.
+    """A client of a store that exists. Unless an app is named it knows no agents; values are shown as they are stored.
 
     Raises:
         StoreUnusable: no store is named or found, or it cannot be opened.
     """
-    opened = await open_store(_existing(store or os.environ.get(STORE_VARIABLE) or _default(app)))
+    opened = await open_store(_existing(url_of(store, app)))
     try:
-        yield Client(opened, Catalog(), SystemClock())
+        yield Client(opened, Catalog() if app is None else load(app).catalog, SystemClock())
     finally:
         await opened.close()
+
+
+def url_of(store: str | None, app: str | None = None) -> str:
+    """The URL of the store that is meant, whether it exists or not.
+
+    Raises:
+        StoreUnusable: none is named or found.
+    """
+    return store or os.environ.get(STORE_VARIABLE) or _default(app)
 
 
 def _default(app: str | None) -> str:

@@ -23,7 +23,10 @@ from holdfast.errors import UsageError
 from holdfast.runtime import App
 
 _TEST = Template('''\
-"""What run $run did is what the code still does. Made by `holdfast runs to-test`."""
+"""What run $run did, the code still does.
+
+Made by `holdfast runs to-test`.
+"""
 
 from pathlib import Path
 

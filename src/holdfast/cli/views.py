@@ -70,6 +70,7 @@ def summary(run: Run) -> dict[str, Any]:
         "version": run.version,
         "status": str(run.status),
         "key": run.key,
+        "tags": list(run.tags),
         "priority": run.priority,
         "parent": run.parent.run_id if run.parent else None,
         "root": run.root,
@@ -85,6 +86,8 @@ def detail(run: Run) -> dict[str, Any]:
     return summary(run) | {
         "wake_at": iso(run.wake_at),
         "deadline_at": iso(run.deadline_at),
+        "pause": None if run.pause_at is None else {"at": iso(run.pause_at)},
+        "origin": None if run.origin is None else {"run": run.origin.run_id, "entry": run.origin.seq},
         "cancel": None if run.cancel_at is None else {"at": iso(run.cancel_at), "reason": run.cancel_reason},
         "worker": run.worker,
         "entries": run.entries,
@@ -127,10 +130,11 @@ def runs_rows(runs: Sequence[Run]) -> list[tuple[object, ...]]:
             str(run.status),
             short(run.created_at),
             run.key or "",
+            ", ".join(run.tags),
             progress_text(run.progress),
         )
         for run in runs
     ]
 
 
-RUNS_HEADERS = ("RUN", "AGENT", "VERSION", "STATUS", "CREATED", "KEY", "PROGRESS")
+RUNS_HEADERS = ("RUN", "AGENT", "VERSION", "STATUS", "CREATED", "KEY", "TAGS", "PROGRESS")

@@ -167,7 +167,7 @@ class Activation:
             return
         draft = Draft(self._last_seq, self._clock.now())
         draft.end = Pause()
-        self._fly(self._commit(draft))
+        self._commit(draft)
 
     def retire(self, end: End | None = None) -> None:
         """Leave memory, after ``end`` if any was committed.
@@ -330,9 +330,8 @@ class Activation:
             return
         if not self._asks and not self._leaving and not self._cancel_is_due():
             self._start_waiting()
-        draft = self._compose()
-        if draft:
-            self._fly(self._commit(draft))
+        if self._may_write and (draft := self._compose()):
+            self._commit(draft)
         elif self._end is None and self._mail.unread:
             self._fly(self._read_news())
         elif self._leaving and not self._running.busy:
@@ -350,6 +349,19 @@ class Activation:
         error = None if flight.cancelled() else flight.exception()
         if isinstance(error, Exception):
             self.broke(error)
+
+    @property
+    def _may_write(self) -> bool:
+        """Whether there may be something to write. Asked twice for every step, so it does not make a draft to see."""
+        core = self.core
+        return bool(
+            self._asks
+            or self._results
+            or self._mail
+            or self._end is not None
+            or self.run.deadline_at is not None
+            or (core is not None and (core.progress is not None or core.timers.next_deadline() is not None))
+        )
 
     def _compose(self) -> Draft:
         draft = Draft(self._last_seq, max(self._clock.now(), self.core.now if self.core else 0))
@@ -393,18 +405,22 @@ class Activation:
         if self.core is not None and self.core.cancelling is None and not draft.cancels_run:
             draft.cancel(timed_out=timed_out, reason=reason)
 
-    async def _commit(self, draft: Draft) -> None:
+    def _commit(self, draft: Draft) -> None:
+        self._in_flight = True
         waits = bool(self._asks) or draft.cancels_run
         starting, self._to_start = ([], self._to_start) if waits else (self._to_start, [])
         reach(_BEFORE.get(type(draft.end), "committing"), self.run.id)
         delta = draft.delta(self.run.rid, self.run.epoch)
-        try:
-            verdict = await self._services.committer.submit(self._observer.stamped(delta))
-        except StoreError as error:
-            self._in_flight = False
-            self._not_committed(draft, error)
-            return
+        self._services.committer.submit(
+            self._observer.stamped(delta), lambda verdict: self._judged(draft, starting, verdict)
+        )
+
+    @_watched
+    def _judged(self, draft: Draft, starting: Sequence[Effect | Chunk], verdict: Verdict | StoreError) -> None:
         self._in_flight = False
+        if isinstance(verdict, StoreError):
+            self._not_committed(draft, verdict)
+            return
         reach(_AFTER.get(type(draft.end), "committed"), self.run.id)
         if self.retired:
             return
@@ -532,7 +548,7 @@ class Activation:
             return
         draft = Draft(self._last_seq, self._clock.now())
         draft.end = Suspend(wakes=self._mail.read_to, wake_at=self._next_wake())
-        self._fly(self._commit(draft))
+        self._commit(draft)
 
     def _next_wake(self) -> int | None:
         assert self.core is not None, "asked of a replayed activation"

@@ -183,8 +183,8 @@ class Client(Reading):
         await self.info(run_id)
         return await self.store.cancel(run_id, reason=reason, at=self._clock.now())
 
-    def select(self, which: RunFilter) -> Selection:
-        """All runs that match, to be told something together; ``limit`` does not count."""
+    def select(self, which: RunFilter | Sequence[str]) -> Selection:
+        """Several runs, to be told something together: all that match (``limit`` does not count), or those of ids."""
         return Selection(self, which)
 
     async def workers(self) -> list[Worker]:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from holdfast import codec
@@ -226,6 +227,8 @@ class _TimedOut(Exception):
 
 
 async def _limited(awaitable: Any, seconds: float | None) -> Any:
+    if seconds is None:
+        return await awaitable
     try:
         async with asyncio.timeout(seconds) as limit:
             return await awaitable
@@ -250,6 +253,8 @@ def _retrieve(thread: asyncio.Future[Any]) -> None:
 
 
 def _is_async(fn: Callable[..., Any]) -> bool:
+    if isinstance(fn, FunctionType) and fn.__code__.co_flags & inspect.CO_COROUTINE:  # what inspect finds out, slowly
+        return True
     while hasattr(fn, "func"):  # functools.partial
         fn = fn.func
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # asks what calling it does, not whether it can be called

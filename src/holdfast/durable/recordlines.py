@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +22,9 @@ FORMAT = "holdfast-journal"
 VERSION = 2
 
 Line = dict[str, Any]
+Write = Callable[[Any], bytes]
 
-_BARE = (Kind.FIRED, Kind.CANCEL, Kind.MARK)  # their values are not packed
+_BARE = (Kind.FIRED, Kind.CANCEL, Kind.MARK)  # their values are not packed, and are JSON with blanks
 _NESTED = 16  # a value lies deeper in its line than by itself: one that only just can be nested so deep is text
 
 
@@ -112,7 +113,7 @@ def _entry_line(entry: Entry) -> Line:
     if entry.fingerprint:
         line["fingerprint"] = entry.fingerprint.hex()
     if entry.kind in _BARE:
-        _put(line, "value", entry.value)
+        _put(line, "value", entry.value, _loosely)
     else:
         _put_packed(line, "value", entry.value)
     _put_packed(line, "note", entry.note)
@@ -126,7 +127,7 @@ def entry_of(line: Line) -> Entry:
         seq=line["seq"], kind=kind, op=Op[line["op"].upper()], key=line["key"],
         at=from_datetime(datetime.fromisoformat(line["at"])), ok=line["ok"], guarded=line.get("guarded", False),
         fingerprint=bytes.fromhex(line.get("fingerprint", "")),
-        value=(_taken(line, "value") or b"") if kind in _BARE else _packed(line, "value"),
+        value=(_taken(line, "value", _loosely) or b"") if kind in _BARE else _packed(line, "value"),
         note=_packed(line, "note"), branch=_hash(line.get("branch")),
     )  # fmt: skip
 
@@ -185,9 +186,17 @@ def _put_packed(line: Line, field: str, packed: bytes | None) -> None:
         _put(line, field, codec.unpack(packed))
 
 
-def _put(line: Line, field: str, data: bytes) -> None:
+def _tightly(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _loosely(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode()
+
+
+def _put(line: Line, field: str, data: bytes, write: Write = _tightly) -> None:
     try:
-        line[field] = _exactly(data)
+        line[field] = _exactly(data, write)
         return
     except (ValueError, RecursionError):  # no JSON, or not the one way of writing it
         pass
@@ -197,25 +206,22 @@ def _put(line: Line, field: str, data: bytes) -> None:
         line[f"{field}_base64"] = base64.b64encode(data).decode()
 
 
-def _exactly(data: bytes) -> Any:
-    """The JSON value of bytes that :func:`_written` would write again.
+def _exactly(data: bytes, write: Write) -> Any:
+    """The JSON value of bytes that would be written as they are.
 
     Raises:
-        ValueError, RecursionError: they are not so.
+        ValueError, RecursionError: there is none.
     """
-    if _written(json.loads(b"[" * _NESTED + data + b"]" * _NESTED)) != b"[" * _NESTED + data + b"]" * _NESTED:
+    nested = b"[" * _NESTED + data + b"]" * _NESTED
+    if write(json.loads(nested)) != nested:
         raise ValueError("written in another way")
     return json.loads(data)
 
 
-def _written(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _taken(line: Mapping[str, Any], field: str) -> bytes | None:
+def _taken(line: Mapping[str, Any], field: str, write: Write = _tightly) -> bytes | None:
     """The bytes that :func:`_put` put; None if it put none."""
     if field in line:
-        return _written(line[field])
+        return write(line[field])
     if (text := line.get(f"{field}_text")) is not None:
         return bytes(text.encode())
     if (encoded := line.get(f"{field}_base64")) is not None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from holdfast.clock import Clock, Duration, micros
+from holdfast.clock import SECOND, Clock, Duration, micros
 from holdfast.errors import BadOption, StoreError
 from holdfast.records.repair import RetentionRule
 from holdfast.records.run import ENDED, Status
@@ -18,6 +18,8 @@ logger = logging.getLogger("holdfast.retention")
 
 _BATCH = 50  # trees that one transaction deletes
 _ALL = 2**31
+_SWEEP, _SWEEP_AGE = 200, 24 * 3600 * SECOND  # pieces of workspaces' files at a time, once nobody has used them for a day
+_EVER = 2**60  # microseconds; times of stores are 64-bit numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ class Retention:
         return RetentionRule(
             agent=self.agent,
             statuses=tuple(Status(word) for word in words),
-            age=None if self.age is None else micros(self.age),
+            age=None if self.age is None else min(micros(self.age), _EVER),
             count=self.count,
         )
 
@@ -82,6 +84,8 @@ async def prune(store: Store, rules: Sequence[Retention], clock: Clock) -> int:
             if not deleted:  # each of them has come to life again since
                 break
             gone += deleted
+    while await store.sweep_contents(age=_SWEEP_AGE, limit=_SWEEP) == _SWEEP:
+        pass
     return gone
 
 

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.files import FileInfo
+from holdfast.records.health import Look
 from holdfast.records.journal import EndedChild, Entry, Group, History, Item, News
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
@@ -242,6 +243,12 @@ class Commits(Protocol):
         """
 
 
+    def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
+        """The same without waiting for anybody, if it takes no noticeable time just now; None if it would: nothing was
+        done then, and :meth:`commit` does it. Raises the same.
+        """
+
+
 class Promises(Protocol):
     """Write-once values that runs wait for."""
 
@@ -316,6 +323,22 @@ class Watch(Protocol):
 
     def close(self) -> None:
         """Stop watching; a pending ``wait`` returns."""
+
+
+class Health(Protocol):
+    """A look at a store that may be in any state. It changes and creates nothing, and does not wait for long."""
+
+    url: str
+
+    def look(self, *, deep: bool = False) -> Look:
+        """Look at it. Blocking, for some seconds at the most.
+
+        Args:
+            deep: check all that is stored, however long that takes.
+
+        Returns:
+            What was found, bad or good. Nothing that is wrong with the store is raised.
+        """
 
 
 class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Files, Leases, Protocol):

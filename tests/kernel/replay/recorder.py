@@ -136,6 +136,7 @@ class Recorder:
         return claimed
 
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
+        await asyncio.sleep(0)  # effects that were cut off before this was asked for notice it before it counts
         async with self._lock:
             news = [() if one.seen is None else tuple(await self._store.news(one.rid, after=0)) for one in deltas]
             verdicts = await self._store.commit(worker_id, number, deltas)
@@ -143,6 +144,9 @@ class Recorder:
                 if verdict is not Verdict.REFUSED:
                     self._note_delta(delta, verdict, known)
         return verdicts
+
+    def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> None:
+        """Never at once: what is not written by :meth:`commit` would not be in the log."""
 
     async def resolve(self, *args: Any, **options: Any) -> bool:
         return await self._tell("resolve", args, options)

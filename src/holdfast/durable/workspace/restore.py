@@ -15,7 +15,7 @@ from typing import BinaryIO
 from holdfast import codec
 from holdfast.durable.workspace.chunks import CHUNK, digest_of, kept
 from holdfast.durable.workspace.folder import clear, is_folder
-from holdfast.durable.workspace.scan import Known, stamped
+from holdfast.durable.workspace.scan import Known, stamped, ticked
 from holdfast.errors import StoreUnusable
 from holdfast.records.files import Chunk, FileInfo, FileKind
 
@@ -89,9 +89,7 @@ class Restore:
         for file, chunk in batch.pieces:
             body = codec.unpack(bodies[chunk.digest]) if chunk.digest in bodies else b""
             if digest_of(body) != chunk.digest:
-                raise StoreUnusable(
-                    f"the content of {file.path} is missing or damaged: restore a backup of the store"
-                )
+                raise StoreUnusable(f"the content of {file.path} is missing or damaged: restore a backup of the store")
             with self._partial.open("ab" if self._written else "wb") as partial:
                 partial.write(body)
             self._written += chunk.size
@@ -100,11 +98,14 @@ class Restore:
                 self._written = 0
 
     def finish(self) -> dict[str, Known]:
-        """Set modes, those of folders last: what they forbid is done. Says what is known of each path."""
+        """Set modes, those of folders after what is in them. Says what is known of each path."""
+        known: dict[str, Known] = {}
         for file in sorted(self._files, key=lambda file: file.path, reverse=True):
+            path = self._folder / file.path
             if file.kind is not FileKind.LINK:
-                (self._folder / file.path).chmod(file.mode)
-        return {file.path: stamped(self._folder / file.path, file) for file in self._files}
+                path.chmod(file.mode)
+            known[file.path] = stamped(path, file)
+        return ticked(self._folder, known)
 
     def _make(self, file: FileInfo) -> None:
         path = self._folder / file.path

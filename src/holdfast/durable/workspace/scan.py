@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from holdfast.durable.workspace import chunks
+from holdfast.durable.workspace.folder import is_folder
 from holdfast.errors import NotStorable, TooLarge
 from holdfast.records.files import FileInfo, FileKind
 from holdfast.settings import MAX_FILE, MAX_FILES, MAX_WORKSPACE
 
-# A file that was changed so shortly before it was looked at may change again without its times showing it: file systems
-# count time in ticks of some milliseconds (see "racy Git" in Git's technical documentation).
-_TICKS_NS = 100_000_000
+# What an operation on a path says when somebody else has just removed or replaced what was there.
+_CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+
+_PATIENCE = 2000  # milliseconds; the coarsest file systems count in two seconds
 
 Stamp = tuple[int, int, int, int]
 """What changes when a file does: times of content and of node, size, number of the node."""
@@ -48,7 +52,6 @@ class Scan:
         self._known = known
         self._bytes = 0
 
-    @property
     def changes(self) -> dict[str, FileInfo]:
         """What differs from what was known."""
         changed = {
@@ -66,9 +69,11 @@ class Scan:
             TooLarge: a limit is exceeded.
             NotStorable: something there cannot be kept.
         """
-        now = self._time()
+        if not is_folder(self._folder):
+            raise FileNotFoundError(f"{self._folder} is gone: steps remove what is in it, never the folder itself")
+        now = _time_at(self._folder)
         for path, place, node in sorted(self._walk(), key=lambda found: found[0]):
-            with suppress(FileNotFoundError):  # gone meanwhile
+            with _unless_changed():
                 if stat.S_ISREG(node.st_mode):
                     yield from self._file(path, place, node, now)
                 elif stat.S_ISDIR(node.st_mode):
@@ -83,9 +88,7 @@ class Scan:
             prefix = folders.pop()
             for entry in self._listed(prefix):
                 path = prefix + self._name(prefix, entry.name)
-                try:
-                    node = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:  # gone meanwhile
+                if (node := self._node(path, entry)) is None:
                     continue
                 count += 1
                 if count > MAX_FILES:
@@ -114,12 +117,19 @@ class Scan:
 
     def _listed(self, prefix: str) -> list[os.DirEntry[str]]:
         try:
-            with os.scandir(os.path.join(self._folder, prefix)) as entries:
+            with _unless_changed(), os.scandir(os.path.join(self._folder, prefix)) as entries:
                 return list(entries)
-        except FileNotFoundError:  # gone meanwhile
-            return []
         except PermissionError as error:
             raise self._unreadable(prefix) from error
+        return []
+
+    def _node(self, path: str, entry: os.DirEntry[str]) -> os.stat_result | None:
+        try:
+            with _unless_changed():
+                return entry.stat(follow_symlinks=False)
+        except PermissionError as error:
+            raise self._unreadable(path) from error
+        return None
 
     def _name(self, prefix: str, name: str) -> str:
         try:
@@ -149,9 +159,9 @@ class Scan:
                 yield chunk.digest, body
         size = sum(chunk.size for chunk in made)
         info = FileInfo(path=path, kind=FileKind.FILE, mode=_mode(node), size=size, chunks=tuple(made))
-        settled = os.fstat(file.fileno())
-        sure = _stamp(settled) == _stamp(node) and max(node.st_mtime_ns, node.st_ctime_ns) + _TICKS_NS < now
-        self._note(info, _stamp(node) if sure else None)
+        stamp = _stamp(node)
+        sure = stamp == _stamp(os.fstat(file.fileno())) and stamp[1] < now
+        self._note(info, stamp if sure else None)
 
     def _note(self, info: FileInfo, stamp: Stamp | None) -> None:
         old = self._known.get(info.path)
@@ -166,16 +176,41 @@ class Scan:
             raise NotStorable(f"run {self._run}: {path} in its workspace points out of it, to {target}: copy the file")
         return os.path.relpath(end, os.path.realpath(os.path.dirname(place))) if os.path.isabs(target) else target
 
-    def _time(self) -> int:
-        """The time as the file system counts it."""
-        marker = self._folder.parent / ".time"
-        marker.touch(mode=0o600)
-        return marker.stat().st_mtime_ns
-
 
 def stamped(path: Path, info: FileInfo) -> Known:
-    """What is known of a path that has just been restored, and that nobody else writes to."""
+    """What is known of a path that has just been restored, once :func:`ticked` has let the next step begin."""
     return Known(info, _stamp(path.lstat()) if info.kind is FileKind.FILE else None)
+
+
+def ticked(folder: Path, known: dict[str, Known]) -> dict[str, Known]:
+    """Wait until a change of what is known would show in its time.
+
+    File systems count time in ticks of some milliseconds; of two changes in one tick, times tell only the first (see
+    "racy Git" in Git's technical documentation). So a stamp counts only if its tick was over when it was taken.
+    """
+    latest = max((one.stamp[1] for one in known.values() if one.stamp is not None), default=0)
+    for _ in range(_PATIENCE):
+        if _time_at(folder) > latest:
+            return known
+        time.sleep(0.001)
+    return {path: Known(one.info, None) for path, one in known.items()}  # its clock was set back
+
+
+def _time_at(folder: Path) -> int:
+    """The time as the folder's file system counts it."""
+    marker = folder.parent / ".time"
+    marker.touch(mode=0o600)
+    return marker.stat().st_mtime_ns
+
+
+@contextmanager
+def _unless_changed() -> Iterator[None]:
+    """Pass over what is removed or replaced just now, by a step that is still at work: the next look finds it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CHANGED:
+            raise
 
 
 def _opened(place: str) -> BinaryIO:

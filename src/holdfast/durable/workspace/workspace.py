@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from holdfast import codec
 from holdfast.durable.workspace.chunks import CHUNK
@@ -23,6 +23,7 @@ from holdfast.store.base import Files
 
 logger = logging.getLogger("holdfast.run")
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _AT_ONCE = 4 * CHUNK  # bytes that are put into the store in one go
@@ -143,11 +144,11 @@ class Workspace:
     async def _restore(self, folder: Folder) -> None:
         store = self._owner.store
         await asyncio.to_thread(folder.make)
-        files = await _patiently(lambda: store.files(self._run.id))
+        files = await _patiently(store.files, self._run.id)
         restore = Restore(folder.path, files)
         await asyncio.to_thread(restore.prepare)
         for batch in restore.batches():
-            bodies = await _patiently(lambda digests=batch.digests: store.contents(digests))  # type: ignore[misc]  # mypy cannot type a lambda with defaults
+            bodies = await _patiently(store.contents, batch.digests)
             await asyncio.to_thread(restore.write, batch, bodies)
         self._known = await asyncio.to_thread(restore.finish)
 
@@ -156,8 +157,8 @@ class Workspace:
         scan = Scan(self._run.id, folder.path, self._known)
         contents = scan.contents()
         while batch := await asyncio.to_thread(_some_of, contents):
-            await _patiently(lambda batch=batch: self._owner.store.put_contents(batch))  # type: ignore[misc]  # as above
-        self.changes.update(await asyncio.to_thread(lambda: scan.changes))
+            await _patiently(self._owner.store.put_contents, batch)
+        self.changes.update(await asyncio.to_thread(scan.changes))
         self._known = scan.found
 
 
@@ -173,12 +174,12 @@ def _some_of(contents: Iterator[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return batch
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+async def _patiently(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """Ask the store until it answers; all that is asked here may be asked twice."""
     wait = _FIRST_WAIT_S
     while True:
         try:
-            return await ask()
+            return await ask(*args, **kwargs)
         except (StoreBusy, CommitUnknown) as error:
             logger.info("files of a workspace wait for the store (%s)", error)
         await asyncio.sleep(wait)

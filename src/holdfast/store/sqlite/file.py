@@ -94,20 +94,27 @@ class SharedFile:
 
     async def write(self, job: Job[T], *, small: bool, fault: Fault = None) -> T:
         """Run a write transaction: here and now if that takes no noticeable time, else in the writer's thread."""
-        if small and not self._waiting and self._usual_s < FAST_S and self._lock.acquire(blocking=False):
-            try:
-                if self._turnstile.try_acquire():
-                    try:
-                        return self._timed(job, fault)
-                    finally:
-                        self._turnstile.release()
-            finally:
-                self._lock.release()
-                self._checkpoint_soon()
+        if small and (done := self.write_now(job, fault=fault)) is not None:
+            return done[0]
         run = self._timed if small else self._transact
         try:
             return await asyncio.wrap_future(self._submit(lambda: run(job, fault)))
         finally:
+            self._checkpoint_soon()
+
+    def write_now(self, job: Job[T], *, fault: Fault = None) -> tuple[T] | None:
+        """Run a small write transaction here and now; None if it would have to wait, or they have been slow of late."""
+        if self._waiting or self._usual_s >= FAST_S or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if not self._turnstile.try_acquire():
+                return None
+            try:
+                return (self._timed(job, fault),)
+            finally:
+                self._turnstile.release()
+        finally:
+            self._lock.release()
             self._checkpoint_soon()
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.errors import StoreRejected, UnknownRun
 from holdfast.records.repair import Fork
+from holdfast.store.sqlite import files
 from holdfast.store.sqlite.repairs import tie_up
 from holdfast.store.sqlite.statements import REPAIRS, RUNS
 from holdfast.store.sqlite.transaction import Transaction
@@ -35,6 +36,7 @@ def _copy(tx: Transaction, rid: int, origin: int, fork: Fork) -> None:
     tx.run(REPAIRS.own_input, {"rid": rid})
     tx.run(REPAIRS.copy_journal, which)
     tx.run(REPAIRS.copy_items, which)
+    files.copy(tx, origin, rid, fork.seq)
     if fork.edit is not None:
         changed = {"rid": rid, "seq": fork.seq, "ok": fork.edit.ok, "value": keep(tx, rid, fork.edit.value)}
         if tx.row(REPAIRS.edit, changed) is None:

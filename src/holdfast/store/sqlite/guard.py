@@ -40,6 +40,11 @@ def unprotect(path: str) -> None:
         _rename()
 
 
+def protects(path: str) -> bool:
+    """Whether this process has the database at this real path open as a store."""
+    return path in _paths
+
+
 def _rename() -> None:
     global _names
     _names = frozenset(os.path.basename(path) for path in _paths)

@@ -36,10 +36,11 @@ def release(tx: Transaction, worker_id: str) -> None:
 def workers(db: apsw.Connection) -> list[Worker]:
     """All workers alive."""
     now = db.execute(CONNECTION.now).get
-    return [_worker(*row) for row in db.execute(LEASES.all, (now,))]
+    return [worker_of(*row) for row in db.execute(LEASES.all, (now,))]
 
 
-def _worker(id: str, host: str, pid: int, hosts: str, started_at: int, expires_at: int) -> Worker:
+def worker_of(id: str, host: str, pid: int, hosts: str, started_at: int, expires_at: int) -> Worker:
+    """The worker of a row."""
     hosted = tuple(Hosted(agent=agent, version=version) for agent, version in json.loads(hosts))
     return Worker(id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at)
 

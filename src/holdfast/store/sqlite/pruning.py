@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import apsw
 
 from holdfast.records.repair import RetentionRule
+from holdfast.store.sqlite import files
 from holdfast.store.sqlite.statements import PRUNING
 from holdfast.store.sqlite.transaction import Transaction
 
@@ -43,6 +44,7 @@ def delete(tx: Transaction, run_ids: Sequence[str]) -> int:
         PRUNING.drop_endings, PRUNING.drop_activations, PRUNING.drop_tags, PRUNING.drop_blobs, PRUNING.drop_runs,
     ):  # fmt: skip
         tx.run(statement, which)
+    files.forget(tx, rids)
     tx.rows(PRUNING.give_back)
     tx.stirred = True
     return len(rids)

@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.records.journal import Op
 from holdfast.records.run import Parent, Status
-from holdfast.store.sqlite import news
+from holdfast.store.sqlite import files, news
 from holdfast.store.sqlite.statements import COMMITS, NEWS, REPAIRS
 from holdfast.store.sqlite.transaction import Transaction
 
@@ -45,6 +45,7 @@ def _cut(tx: Transaction, rid: int, cut: int) -> None:
     _forget_call(tx, rid, cut)
     tx.run(REPAIRS.cut_items, {"rid": rid, "cut": cut})
     tx.run(REPAIRS.cut_journal, {"rid": rid, "cut": cut})
+    files.cut(tx, rid, cut)
 
 
 def _forget_call(tx: Transaction, rid: int, seq: int) -> None:
@@ -73,8 +74,9 @@ def adopt(tx: Transaction, run_id: str, place: Parent, parent: int, generation: 
         return
     if Status(status).ended:
         _go_back(tx, rid, ended_by, at, held=place.held)
-    if place.map is not None and not place.held:
-        tx.run(NEWS.add_active, (1, parent, place.map))
+    if place.map is not None:
+        tx.run(NEWS.add_active, (0 if place.held else 1, parent, place.map))
+        news.release(tx, parent, place.map, at)
 
 
 def _tell_again(tx: Transaction, parent: int, generation: int, end: list[Any], ok: bool, at: int) -> None:

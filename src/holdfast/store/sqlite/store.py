@@ -206,6 +206,13 @@ class SqliteStore:
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
         return await self._write(commits.commit, worker_id, number, deltas, rows=sum(map(commits.weight, deltas)))
 
+    def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
+        self._refuse_closed()
+        if sum(map(commits.weight, deltas)) > SMALL_ROWS:
+            return None
+        done = self._file.write_now(lambda tx: commits.commit(tx, worker_id, number, deltas), fault=self.fault)
+        return None if done is None else done[0]
+
     async def schema(self, promise_id: str) -> bytes | None:
         found: bytes | None = self._read(_value, PROMISES.schema, (promise_id,))
         return found
