@@ -21,6 +21,9 @@ find_python = $(shell for python in python$(1) "$$(pyenv prefix $(1) 2>/dev/null
 	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 SOAK_PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(call find_python,$(version)))
 
+# tests start hundreds of processes, each of which would compile all modules again
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := test
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory

@@ -74,7 +74,7 @@ class BadOption(UsageError, ValueError):
 
 
 class BadRecording(UsageError):
-    """A journal file cannot be read or written; the message has the line. ``holdfast runs export`` writes such files."""
+    """A journal file cannot be read or written; the message says where. ``holdfast runs export`` writes such files."""
 
 
 class NotStorable(HoldfastError, ValueError):

@@ -6,8 +6,19 @@ import asyncio
 
 import pytest
 
-from holdfast import App, BadOption, Context, KeyConflict, NotStorable, RunBlocked, RunCancelled, RunFailed, StepFailed
-from holdfast import UnknownAgent, idempotency_key
+from holdfast import (
+    App,
+    BadOption,
+    Context,
+    KeyConflict,
+    NotStorable,
+    RunBlocked,
+    RunCancelled,
+    RunFailed,
+    StepFailed,
+    UnknownAgent,
+    idempotency_key,
+)
 from holdfast.errors import WrongState
 from holdfast.records.journal import Kind
 from tests.kernel.making import World, journal
@@ -66,9 +77,7 @@ async def test_what_is_kept_is_not_done_again_and_chance_time_and_ids_stay(app: 
 
 
 @pytest.mark.parametrize("keep_keys", [False, True])
-async def test_idempotency_keys_are_new_unless_they_are_to_be_kept(
-    app: App, keys: list[str], keep_keys: bool
-) -> None:
+async def test_idempotency_keys_are_new_unless_they_are_to_be_kept(app: App, keys: list[str], keep_keys: bool) -> None:
     async with app.test() as t:
         run = await t.start(settle(app, "roof"))
         await run.result()

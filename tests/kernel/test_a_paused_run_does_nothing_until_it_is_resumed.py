@@ -80,8 +80,10 @@ async def test_a_step_at_work_is_recorded_and_nothing_else_begins(app: App, worl
         await t.pause(run.id)
         with pytest.raises(WrongState):
             await t.pause(run.id)
+        watch = t.store.watch()
         while not t.worker.active[(await run.info()).rid]._leaving:  # until its owner has heard of it
-            await asyncio.sleep(0)
+            await watch.wait(0.05)
+        watch.close()
         may_end.set()
         await t.quiet()
         assert (await run.info()).status == "paused" and world.done == ["slow"]

@@ -47,14 +47,14 @@ async def test_it_goes_on_as_the_version_that_fits(world: World) -> None:
     async with app.test(check_replay=False) as t:
         run = await t.start(app.catalog.agents[app.catalog.hosted()[0]]())
         await t.quiet()
-        with pytest.raises(WrongState, match="running|pause it first"):
+        with pytest.raises(WrongState, match=r"running|pause it first"):
             if (await run.info()).status != "running":
                 raise WrongState("running")  # always suspended
             await t.move(run.id, "2")
         await t.pause(run.id)
         await t.quiet()
         before = await run.info()
-        with pytest.raises(WrongState, match="does not fit version 3.*pay#1"):
+        with pytest.raises(WrongState, match=r"does not fit version 3.*pay#1"):
             await t.move(run.id, "3")
         with pytest.raises(UnknownAgent):
             await t.move(run.id, "4")

@@ -37,7 +37,7 @@ def app(world: World) -> App[None]:
     async def refuse() -> None:
         raise ValueError("no")
 
-    async def write(path: Path) -> None:
+    def write(path: Path) -> None:
         path.write_text("kept")
 
     @app.agent
@@ -131,8 +131,10 @@ async def test_workers_apply_the_rules_of_their_app_while_runs_are_live(world: W
             for run in await runtime.start_all([quick(n) for n in range(start, start + 50)]):
                 await runtime.wait_until(run.id, lambda record: record.status.ended) if start == 250 else None
         async with asyncio.timeout(30):
+            watch = runtime.store.watch()
             while sum((await runtime.count()).values()) != 10:
-                await asyncio.sleep(0.01)
+                await watch.wait(1.0)
+            watch.close()
 
 
 def test_rules_that_say_nothing_are_refused() -> None:

@@ -185,6 +185,10 @@ async def test_equal_contents_are_stored_once_for_all_runs(app: App) -> None:
         assert [await contents(t, run.id) for run in runs] == [{name: "the same text " * 100} for name in ("a", "b")]
 
 
+def on_disk(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir() if file.is_file())
+
+
 async def test_contents_are_sealed_where_a_cipher_is_set(app: App, tmp_path: Path) -> None:
     @app.agent
     async def job(ctx: Context) -> dict[str, str]:
@@ -199,7 +203,7 @@ async def test_contents_are_sealed_where_a_cipher_is_set(app: App, tmp_path: Pat
             assert await contents(t, run.id) == {"a": "account 4711"}
     finally:
         use_cipher(None)
-    assert b"4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("sealed.db*") if file.is_file())
+    assert b"4711" not in on_disk(tmp_path)
 
 
 async def test_a_log_that_grows_over_many_steps_stays_small_on_disk(app: App) -> None:

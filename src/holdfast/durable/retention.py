@@ -18,7 +18,7 @@ logger = logging.getLogger("holdfast.retention")
 
 _BATCH = 50  # trees that one transaction deletes
 _ALL = 2**31
-_SWEEP, _SWEEP_AGE = 200, 24 * 3600 * SECOND  # pieces of workspaces' files at a time, once nobody has used them for a day
+_SWEEP, _SWEEP_AGE = 200, 24 * 3600 * SECOND  # pieces of files at a time, once nobody has used them for a day
 _EVER = 2**60  # microseconds; times of stores are 64-bit numbers
 
 

@@ -18,7 +18,6 @@ from holdfast.durable.client import StoredRun, needs_a_person
 from holdfast.durable.points import POINTS, on_reach
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, HoldfastError
-from holdfast.records.run import Status
 from holdfast.runtime import Runtime, open_store
 from holdfast.settings import Settings
 from holdfast.store.base import Store
