@@ -71,7 +71,7 @@ def _latencies(name: str, times: Sequence[float]) -> Iterator[Figure]:
 
 
 def _costs(count: int, grown: float, size: float) -> Iterator[Figure]:
-    note = f"growth of resident memory over {count:,} runs, by run"
+    note = f"growth of resident memory over {count:,} runs, by run; 0: it did not grow"
     yield Measured(name="a suspended run: memory", value=max(grown, 0.0), unit="bytes", note=note).alone()
     note = "its row, its input, its promise, their indexes"
     yield Measured(name="a suspended run: on disk", value=size, unit="bytes", note=note).alone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -21,7 +22,11 @@ class Work(NamedTuple):
 
 
 def asked() -> Work:
-    """What the command line asks for: ``FOLDER RUNS STEPS``."""
+    """What the command line asks for: ``FOLDER RUNS STEPS``.
+
+    From here on SIGTERM ends the script by an exception, so that the servers it has started end with it.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     folder, runs, steps = sys.argv[1:4]
     return Work(Path(folder).resolve(), int(runs), int(steps))
 

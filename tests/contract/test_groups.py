@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.records.journal import EndedChild, Op
 from holdfast.records.run import Run, Status
 from holdfast.store.base import Store
-from tests.contract.making import Hand, child_of, delta, finish, group, item, new_run, status
+from tests.contract.making import MINUTE, NOW, Hand, child_of, delta, finish, fresh, group, item, new_run, status
 
 
 def members(parent: Run, count: int, *, limit: int, first: int = 0) -> tuple[object, ...]:
@@ -60,6 +60,32 @@ async def test_a_streaming_parent_is_told_of_each(store: Store, worker: Hand) ->
     for claimed in await worker.claim():
         await end(worker, claimed.run)
     assert await woken(store, parent) == [(Op.MAP, "map:adjust#1", True)] * 2
+
+
+async def test_a_suspended_parent_that_streams_is_woken_for_every_sixteenth_of_its_children(
+    store: Store, worker: Hand
+) -> None:
+    parent = await parent_of(worker, 64, limit=64, every=True)
+    await worker.suspend(parent, seen=0)
+    ends = [claimed.run for claimed in await worker.claim()]
+    for run in ends[:3]:
+        await end(worker, run)
+    assert await woken(store, parent) == [] and await status(store, parent) is Status.WAITING
+    await end(worker, ends[3])
+    assert await woken(store, parent) == [(Op.MAP, "map:adjust#1", True)]
+    await end(worker, ends[4])  # it has been woken, and will read them all
+    assert len(await woken(store, parent)) == 1
+    assert len(await store.ended_children(parent.rid, 7)) == 5
+
+
+async def test_ends_that_come_slowly_wake_it_after_a_while(store: Store, worker: Hand) -> None:
+    parent = await parent_of(worker, 64, limit=64, every=True)
+    await worker.suspend(parent, wake_at=NOW + MINUTE, seen=0)
+    await end(worker, await worker.claim_one())
+    waiting = await fresh(store, parent)
+    assert waiting.status is Status.WAITING and waiting.wake_at == NOW + 640_000
+    claimed = await worker.claim(now=NOW + 640_000)
+    assert parent.id in {one.run.id for one in claimed}
 
 
 async def test_a_parent_may_be_told_of_a_failure_at_once(store: Store, worker: Hand) -> None:

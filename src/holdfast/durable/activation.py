@@ -82,7 +82,8 @@ class Activation:
         self._results: deque[Callable[[Draft], None]] = deque()
         self._to_start: list[Effect | Chunk] = []
         self._end: End | None = None
-        self._entries = sum(entry.branch is None for entry in claimed.history.entries)
+        self._entries = 0
+        self._count(claimed.history.entries)
         self._retries: list[tuple[Effect, Entry]] = []  # to be tried again, once that is durable
         self._leaving = False
         self._pausing = run.pause_at is not None and run.cancel_at is None  # leave it paused
@@ -312,10 +313,11 @@ class Activation:
 
     def _start_waiting(self) -> None:
         works, self._to_start = self._to_start, []
-        self._start_effects(works)
+        if works:
+            self._start_effects(works)
 
     def _start_effects(self, works: Sequence[Effect | Chunk]) -> None:
-        if works and not self._services.may_begin():
+        if not self._services.may_begin():
             self._services.lost()
             return
         for work in works:
@@ -388,7 +390,7 @@ class Activation:
         if self.core is not None and self.core.cancelling is not None:
             return False  # it has come, and what is asked for now cleans up
         deadline = self.run.deadline_at
-        return self._mail.has_cancel or (deadline is not None and deadline <= self._clock.now())
+        return (bool(self._mail) and self._mail.has_cancel) or (deadline is not None and deadline <= self._clock.now())
 
     def _add_time(self, draft: Draft) -> None:
         """What the clock has made due: timers, the run's own deadline."""
@@ -443,29 +445,37 @@ class Activation:
 
     def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
         self._last_seq = draft.last_seq
-        before, added = self._entries, sum(entry.branch is None for entry in draft.entries)  # maps do not count
-        self._entries += added
-        retries, self._retries = self._retries, []
-        for effect, attempt in retries:
-            self._running.park(effect, attempt)
+        before = self._entries
+        self._count(draft.entries)
+        if self._retries:
+            retries, self._retries = self._retries, []
+            for effect, attempt in retries:
+                self._running.park(effect, attempt)
         if self._end is None and self._entries // MAX_ENTRIES > before // MAX_ENTRIES:
             self._stop_with(self._too_long())
             return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
             self._mail.announce(self._mail.read_to + 1)
+        deliveries = draft.deliveries()
         if self.core is not None:
-            for entry in draft.entries:
-                self.core.recorded.note(entry)
+            self.core.recorded.note_all(draft.entries)
             self._mail.moved(group.map for group in draft.groups)
-            self.core.push(draft.deliveries())
+            self.core.push(deliveries)
         if self._end is not None:  # it was to end while this was in flight
             self._flush()
             return
-        self._start_effects([work for work in starting if not self._leaving or _may_have_begun(work)])
-        if draft.deliveries():
+        if starting:
+            self._start_effects([work for work in starting if not self._leaving or _may_have_begun(work)])
+        if deliveries:
             self._pump()
         else:
             self._flush()
+
+    def _count(self, entries: Sequence[Entry]) -> None:
+        """Count entries; what happened in a map does not count."""
+        for entry in entries:
+            if entry.branch is None:
+                self._entries += 1
 
     def _reject(self, draft: Draft, error: StoreRejected) -> None:
         """What the run wrote can never be stored: only this run fails."""
@@ -509,7 +519,7 @@ class Activation:
     def _rest(self) -> None:
         if self.retired or self.core is None or self._end is not None:
             return
-        if self._services.may_begin() and not self._leaving:
+        if self._running.parked and self._services.may_begin() and not self._leaving:
             self._running.begin_due()
         wake_at = self._next_wake()
         self._alarm.set(wake_at)
@@ -552,12 +562,11 @@ class Activation:
 
     def _next_wake(self) -> int | None:
         assert self.core is not None, "asked of a replayed activation"
-        times = [self.core.timers.next_deadline(), self._running.next_retry()]
-        if self.core.cancelling is not None:
-            times.append(self._grace_ends())
-        else:
-            times.append(self.run.deadline_at)
-        return min((when for when in times if when is not None), default=None)
+        wake_at = self.run.deadline_at if self.core.cancelling is None else self._grace_ends()
+        for when in (self.core.timers.next_deadline(), self._running.next_retry()):
+            if when is not None and (wake_at is None or when < wake_at):
+                wake_at = when
+        return wake_at
 
     def _grace_ends(self) -> int:
         assert self.core is not None and self.core.cancelling is not None, "asked of a cancelled run"

@@ -188,6 +188,8 @@ class Draft:
     def deliveries(self) -> list[Delivery]:
         """What is to be delivered once it is durable, by number."""
         delivered: list[Delivery] = [entry for entry in self.entries if entry.kind in DELIVERED]
+        if not self.items:
+            return delivered
         return sorted((*delivered, *self.items), key=lambda delivery: delivery.seq)
 
     def delta(self, rid: int, epoch: int) -> Delta:

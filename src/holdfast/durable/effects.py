@@ -10,9 +10,8 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast import codec
 from holdfast.clock import SECOND, jitter
@@ -28,8 +27,7 @@ logger = logging.getLogger("holdfast.step")
 _LONGEST_BACKOFF = 3600 * SECOND
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepInfo:
+class StepInfo(NamedTuple):
     """The attempt of a step that is running: what its own code, and its lines in the log, know of it."""
 
     run: str
@@ -66,8 +64,7 @@ def idempotency_key() -> str:
     return step.idempotency_key
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How an attempt ended: a packed value, or a packed failure and whether it may be tried again."""
 
     ok: bool

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from holdfast.records.journal import Entry, Item, ItemIndex, Kind
 
 Delivery = Entry | Item
-DELIVERED = frozenset({Kind.OUTCOME, Kind.FIRED, Kind.CANCEL})
+DELIVERED = (Kind.OUTCOME, Kind.FIRED, Kind.CANCEL)  # most are the first: to hash one would take longer
 
 
 class _Recorded:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from holdfast import codec
 from holdfast.clock import SECOND
@@ -47,7 +46,7 @@ class Observer:
     def stamped(self, delta: Delta) -> Delta:
         """A delta, the first one with the trace for the next activation to link to."""
         kept = self._trace.to_keep() if self._trace is not None else None
-        return delta if kept is None else replace(delta, trace=kept)
+        return delta if kept is None else delta._replace(trace=kept)
 
     async def attempt(self, effects: Effects, effect: Effect, info: StepInfo) -> Ended:
         """Run an attempt of a step, and tell how it went; see :meth:`Effects.attempt`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ class Running:
         self._observer = observer
         self._workspace = workspace
         self._broke = broke
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._parked: dict[str, tuple[int, Effect]] = {}
 
@@ -63,8 +66,15 @@ class Running:
         """Whether any effect is at work."""
         return bool(self._tasks)
 
+    @property
+    def parked(self) -> bool:
+        """Whether any effect waits to be tried again."""
+        return bool(self._parked)
+
     def next_retry(self) -> int | None:
         """When the next retry may begin."""
+        if not self._parked:
+            return None
         return min((when for when, _ in self._parked.values()), default=None)
 
     def begin(self, work: Effect | Chunk) -> None:
@@ -72,10 +82,9 @@ class Running:
         if isinstance(work, Chunk):
             self._spawn(work.key, self._run_chunk(work))
             return
-        when = not_before(work.failures)
         if work.begun and work.call.options.effect == "at_most_once":
             self._spawn(work.key, self._tell_unknown(work))
-        elif when > self._clock.now():
+        elif work.failures and (when := not_before(work.failures)) > self._clock.now():
             self._parked[work.key] = (when, work)
         else:
             self._spawn(work.key, self._run_one(work))
@@ -107,8 +116,9 @@ class Running:
             self.abandon(key)
 
     def _spawn(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"holdfast-step {key}")
-        self._tasks[key] = task
+        # Not in the context of whoever is at work just now, maybe another run's step: what that has set is its own.
+        context = self._context.copy()
+        self._tasks[key] = self._loop.create_task(work, name=f"holdfast-step {key}", context=context)
 
     async def _tell_unknown(self, effect: Effect) -> None:
         self._tasks.pop(effect.key, None)
@@ -116,9 +126,9 @@ class Running:
 
     async def _run_one(self, effect: Effect) -> None:
         info = self._info(effect)
-        logger.debug(
-            "step %s begins", effect.key, extra={"holdfast": self._log | {"step": info.step, "attempt": info.attempt}}
-        )
+        if logger.isEnabledFor(logging.DEBUG):
+            told = self._log | {"step": info.step, "attempt": info.attempt}
+            logger.debug("step %s begins", effect.key, extra={"holdfast": told})
         try:
             ended = await self._attempt(effect, info)
         except asyncio.CancelledError as error:

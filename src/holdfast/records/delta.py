@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, Group, Item
@@ -73,8 +74,7 @@ class HandBack:
 End = Suspend | Finish | Block | Pause | Renew | HandBack
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """What the owner of a run writes, fenced by ``(run, epoch)``; applied in the order of the fields."""
 
     rid: int

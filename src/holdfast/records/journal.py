@@ -83,7 +83,7 @@ class Group:
     map: int
     total: int | None  # None while the parent still adds to them
     limit: int  # how many may run at once
-    every: bool  # tell the parent of each end (it streams), not only of the last
+    every: bool  # tell the parent of ends as they come (it streams), not only of the last
     first_failure: bool  # tell the parent of a failure at once
     done: int = 0
     key: str = ""  # the map's key

@@ -235,6 +235,10 @@ class Commits(Protocol):
         status ``queued``); HandBack (status ``queued``).
         Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.
 
+        A group that is told of ``every`` end: its parent at each while it is in memory; suspended, once for every
+        sixteenth of its children, or by ``wake_at`` after 10 ms for each of them, so that ten thousand ends do not
+        replay it ten thousand times.
+
         Raises:
             LeaseLost: the worker's row is gone.
             StoreRejected: a delta can never be applied; nothing was. Send them one by one to find it.

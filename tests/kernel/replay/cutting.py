@@ -150,8 +150,7 @@ def first_numbers(op: Commit, numbers: int) -> Delta:
     entries = tuple(entry for entry in delta.entries if entry.seq <= last)
     intents = {entry.key for entry in entries if entry.kind is Kind.INTENT}
     stopped = {codec.hash64(key.removeprefix("~cancel:")) for key in intents if key.startswith("~cancel:")}
-    return replace(
-        delta,
+    return delta._replace(
         entries=entries,
         items=tuple(item for item in delta.items if item.seq <= last),
         promises=tuple(promise for promise in delta.promises if promise.key in intents),
@@ -196,7 +195,7 @@ async def _do_again(log: Sequence[Op], made: World) -> None:
             case Commit():
                 rid, epoch = owned[op.run_id]
                 commits += 1
-                verdicts = await recorder.commit(hand, commits, [replace(op.delta, rid=rid, epoch=epoch)])
+                verdicts = await recorder.commit(hand, commits, [op.delta._replace(rid=rid, epoch=epoch)])
                 assert verdicts == [op.verdict], f"the store said {verdicts} instead of {op.verdict}"
             case Told():
                 await getattr(recorder, op.how)(*op.args, **op.options)

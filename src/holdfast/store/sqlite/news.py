@@ -10,6 +10,9 @@ from holdfast.store.sqlite.statements import NEWS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import Stored
 
+STREAM_CHUNKS = 16  # into so many chunks the ends of children are gathered for a suspended parent that streams them
+STREAM_WAIT = 10_000  # or for so many microseconds per child: about a thousandth of that goes into replaying it
+
 
 def tell(tx: Transaction, rid: int, op: Op, key: str, ok: bool, value: Stored, at: int) -> bool:
     """File news for a run. False if it has ended."""
@@ -62,9 +65,27 @@ def _tell_of_group(
     tx: Transaction, parent: int, generation: int, group: tuple[str, int | None, int, int, int], ok: bool, at: int
 ) -> None:
     key, total, every, first_failure, done = group
-    if every or done == total or (first_failure and not ok):
+    if done == total or (first_failure and not ok) or (every and _hears(tx, parent, generation, total, done, at)):
         wake = tx.value(NEWS.wake_parent, {"rid": parent, "generation": generation, "at": at})
         _file(tx, wake, parent, Op.MAP, key, ok, b"")
+
+
+def _hears(tx: Transaction, parent: int, generation: int, total: int | None, done: int, at: int) -> bool:
+    """Whether a parent that streams is told of an end now.
+
+    In memory it is. Suspended, it would be replayed for each of ten thousand children: it is woken for every sixteenth
+    of them, or else after a while that grows with their number. When it is claimed it reads all that have ended.
+    """
+    status = tx.value(NEWS.parent_status, (parent, generation))
+    if status == Status.QUEUED:
+        return False
+    if status != Status.WAITING:
+        return True
+    size = total or done
+    if done % max(1, size // STREAM_CHUNKS) == 0:
+        return True
+    tx.run(NEWS.wake_parent_by, {"rid": parent, "by": at + size * STREAM_WAIT})
+    return False
 
 
 def put_group(tx: Transaction, rid: int, group: Group, at: int) -> None:

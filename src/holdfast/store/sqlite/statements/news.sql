@@ -16,6 +16,14 @@ UPDATE runs SET wakes = wakes + 1,
 WHERE rid = :rid AND generation = :generation AND ended_at IS NULL
 RETURNING wakes;
 
+-- name: parent_status
+-- How a parent stands that still is what it was when the child was born.
+SELECT status FROM runs WHERE rid = ? AND generation = ?;
+
+-- name: wake_parent_by
+-- Let time wake a waiting parent, at this instant at the latest.
+UPDATE runs SET wake_at = min(coalesce(wake_at, :by), :by) WHERE rid = :rid AND status = 'waiting';
+
 -- name: file
 -- File news under its number.
 INSERT INTO inbox (rid, wake, op, key, ok, value) VALUES (?, ?, ?, ?, ?, ?);
