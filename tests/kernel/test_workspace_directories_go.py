@@ -23,7 +23,7 @@ async def test_a_suspended_run_has_no_directory(app: App) -> None:
         await asyncio.sleep(86400)
         return await ctx.step(read, log)
 
-    async with app.test() as t:
+    async with app.test(always_suspend=False) as t:
         run = await t.start(job())
         await t.quiet()
         assert directories(t) == [run.id], "it lingers"
