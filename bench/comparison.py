@@ -1,7 +1,7 @@
 """The same work done by peers: runs side by side, steps with 100-byte results, everything durable, one process.
 
-Each peer is measured between two measurements of Holdfast. A slow one takes fewer steps, since what is compared is
-steps per second; the note says how many.
+Each peer is measured in turn with Holdfast. A slow one takes fewer steps, since what is compared is steps per second;
+the note says how many.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from bench.environment import HERE, Environment, Unavailable
 from bench.figure import Line, Measured, Skipped, Version
-from bench.plan import Plan
+from bench.plan import Measure, Plan
 from bench.subject import steps_per_second
 
 ENVIRONMENT = Environment(folder=HERE.parent / ".venv-peers")
@@ -66,14 +65,16 @@ def _compare(plan: Plan, peer: Peer) -> Iterator[Line]:
         raise Unavailable("left out, as asked")
     arguments = _prepare(peer)
     runs, steps = plan.count(RUNS, 5), plan.count(peer.steps, 5)
-    before = _holdfast(plan)
-    with plan.folder() as folder:
-        told = _ask(peer, [str(folder), str(runs), str(steps), *arguments])
-    value = mean([before, _holdfast(plan)])
+    told: dict[str, Any] = {}
+
+    def theirs(folder: Path) -> float:
+        told.update(_ask(peer, [str(folder), str(runs), str(steps), *arguments]))
+        return float(told["steps_per_second"])
+
+    value, limit = plan.interleaved(_holdfast(plan), theirs)
     note = f"{peer.name}: {runs} × {steps} steps, {told['note']}"
     measured = Measured(name=f"{RUNS} runs × {STEPS} steps of 100 bytes", value=value, unit="steps/s", note=note)
-    theirs = told["steps_per_second"]
-    yield measured.beside(peer.name, theirs) if peer.times is None else measured.at_least(peer.times, peer.name, theirs)
+    yield measured.beside(peer.name, limit) if peer.times is None else measured.at_least(peer.times, peer.name, limit)
     for name, version in told["versions"].items():
         yield Version(name=f"{peer.name.split(',')[0]}: {name}", version=version)
 
@@ -83,9 +84,9 @@ def _prepare(peer: Peer) -> list[str]:
     return [str(ENVIRONMENT.prepare_restate_server())] if peer.server else []
 
 
-def _holdfast(plan: Plan) -> float:
-    with plan.folder() as folder:
-        return asyncio.run(steps_per_second(folder, runs=plan.count(RUNS, 5), steps=plan.count(STEPS, 5)))
+def _holdfast(plan: Plan) -> Measure:
+    runs, steps = plan.count(RUNS, 5), plan.count(STEPS, 5)
+    return lambda folder: asyncio.run(steps_per_second(folder, runs=runs, steps=steps))
 
 
 def _ask(peer: Peer, arguments: list[str]) -> dict[str, Any]:
