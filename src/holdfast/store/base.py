@@ -246,7 +246,6 @@ class Commits(Protocol):
             CommitUnknown: send the same batch under the same number again.
         """
 
-
     def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
         """The same without waiting for anybody, if it takes no noticeable time just now; None if it would: nothing was
         done then, and :meth:`commit` does it. Raises the same.
