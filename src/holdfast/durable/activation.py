@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from holdfast import codec
@@ -45,7 +45,7 @@ _AFTER = {Suspend: "suspended", Finish: "ended"}
 def _watched(entry: F) -> F:
     """A way into an activation: a defect inside stops the run and says so, instead of leaving it hanging."""
 
-    @functools.wraps(entry)
+    @wraps(entry)
     def enter(self: Activation, *args: Any, **kwargs: Any) -> None:
         try:
             entry(self, *args, **kwargs)
@@ -82,8 +82,7 @@ class Activation:
         self._results: deque[Callable[[Draft], None]] = deque()
         self._to_start: list[Effect | Chunk] = []
         self._end: End | None = None
-        self._entries = 0
-        self._count(claimed.history.entries)
+        self._entries = sum(entry.branch is None for entry in claimed.history.entries)  # in maps they do not count
         self._retries: list[tuple[Effect, Entry]] = []  # to be tried again, once that is durable
         self._leaving = False
         self._pausing = run.pause_at is not None and run.cancel_at is None  # leave it paused
@@ -99,9 +98,10 @@ class Activation:
     @property
     def quiescent(self) -> bool:
         """Whether only the outside can move this run."""
-        return self._restless_since is None and not (
-            self._in_flight or self._asks or self._results or self._mail or self._to_start or self._running.busy
-        )
+        return not (
+            self._running.busy or self._in_flight or self._asks or self._results or self._mail or self._to_start
+            or self._restless_since is not None
+        )  # fmt: skip
 
     @_watched
     def start(self) -> None:
@@ -222,25 +222,30 @@ class Activation:
 
     # -- the body
 
-    @_watched
     def _pump(self) -> None:
         """Let the body run until it rests, a bounded number of callbacks per turn; then do what it asked for."""
-        if self.retired or self.core is None or self._end is not None:
+        core, services = self.core, self._services
+        if self.retired or core is None or self._end is not None:
             return
-        self._services.busy_with(self.run)
+        services.busy_with(self.run)
         try:
-            rested = self.core.advance(self._services.settings.turn)
+            rested = core.advance(services.settings.turn)
         finally:
-            self._services.busy_with(None)
+            services.busy_with(None)
         if not rested:
             self._not_rested()
             return
         self._restless_since = None
         reach("replayed", self.run.id)
-        self._take()
-        if self.core.blocked or self.core.continuing or self.core.finished:
+        for ask in core.take():
+            self._perform(ask)
+        if core.over:
             self._body_ended()
         self._flush()
+
+    @_watched
+    def _pump_again(self) -> None:
+        self._pump()
 
     def _not_rested(self) -> None:
         now = boot_seconds()  # not the injected clock: a body that spins may be all that keeps it from moving
@@ -250,12 +255,7 @@ class Activation:
             message = "the body has not come to rest for minutes: it spins on callbacks without waiting for anything"
             self._stop_with(Block(why=codec.pack_failure("Spinning", message)))
             return
-        asyncio.get_running_loop().call_soon(self._pump)
-
-    def _take(self) -> None:
-        assert self.core is not None, "a pumped activation has a core"
-        for ask in self.core.take():
-            self._perform(ask)
+        asyncio.get_running_loop().call_soon(self._pump_again)
 
     def _perform(self, ask: Ask) -> None:
         match ask:
@@ -298,10 +298,10 @@ class Activation:
     def _effects_ended(self, ended: Sequence[tuple[Effect, Ended]]) -> None:
         reach("effect-ended", self.run.id)
         for effect, outcome in ended:
-            self._results.append(lambda draft, e=effect, o=outcome: self._record(draft, e, o))  # type: ignore[misc]  # mypy cannot type a lambda with defaults
+            self._results.append(partial(self._record, effect, outcome))
         self._flush()
 
-    def _record(self, draft: Draft, effect: Effect, ended: Ended) -> None:
+    def _record(self, effect: Effect, ended: Ended, draft: Draft) -> None:
         failures = len(effect.failures) + 1
         if ended.retry and failures <= effect.call.options.retries:
             attempt = draft.attempt(effect, failures, ended.value, draft.at + backoff(effect.call.options, failures))
@@ -309,12 +309,7 @@ class Activation:
         else:
             draft.outcome(effect, ok=ended.ok, value=ended.value)
         if self._workspace.changes:
-            draft.files += self._workspace.take(draft.last_seq)
-
-    def _start_waiting(self) -> None:
-        works, self._to_start = self._to_start, []
-        if works:
-            self._start_effects(works)
+            draft.file(self._workspace.take(draft.last_seq))
 
     def _start_effects(self, works: Sequence[Effect | Chunk]) -> None:
         if not self._services.may_begin():
@@ -330,8 +325,9 @@ class Activation:
         """Commit what is ready; else read news; else start what may start; else rest."""
         if self.retired or self._in_flight or (self._restless_since is not None and self._end is None):
             return
-        if not self._asks and not self._leaving and not self._cancel_is_due():
-            self._start_waiting()
+        if self._to_start and not self._asks and not self._leaving and not self._cancel_is_due():
+            works, self._to_start = self._to_start, []
+            self._start_effects(works)
         if self._may_write and (draft := self._compose()):
             self._commit(draft)
         elif self._end is None and self._mail.unread:
@@ -366,14 +362,15 @@ class Activation:
         )
 
     def _compose(self) -> Draft:
-        draft = Draft(self._last_seq, max(self._clock.now(), self.core.now if self.core else 0))
+        core = self.core
+        draft = Draft(self._last_seq, max(self._clock.now(), core.now if core else 0))
         self._drain(self._asks, draft)
-        if self._end is None:
+        if self._end is None and self._mail:
             # Before the results, among them the ends of children that a cancel has ended: see Mailbox.read.
             self._mail.write(draft, self._add_cancel, self._pause, self._branch_of)
         self._drain(self._results, draft)
-        if self.core is not None and self.core.progress not in (None, self._progress):
-            draft.progress = self._progress = self.core.progress
+        if core is not None and core.progress is not None and core.progress != self._progress:
+            draft.progress = self._progress = core.progress
         if self._end is not None:
             draft.end = None if self._asks else self._end
             return draft
@@ -412,10 +409,8 @@ class Activation:
         waits = bool(self._asks) or draft.cancels_run
         starting, self._to_start = ([], self._to_start) if waits else (self._to_start, [])
         reach(_BEFORE.get(type(draft.end), "committing"), self.run.id)
-        delta = draft.delta(self.run.rid, self.run.epoch)
-        self._services.committer.submit(
-            self._observer.stamped(delta), lambda verdict: self._judged(draft, starting, verdict)
-        )
+        delta = self._observer.stamped(draft.delta(self.run.rid, self.run.epoch))
+        self._services.committer.submit(delta, draft.bytes, partial(self._judged, draft, starting))
 
     @_watched
     def _judged(self, draft: Draft, starting: Sequence[Effect | Chunk], verdict: Verdict | StoreError) -> None:
@@ -445,8 +440,7 @@ class Activation:
 
     def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
         self._last_seq = draft.last_seq
-        before = self._entries
-        self._count(draft.entries)
+        before, self._entries = self._entries, self._entries + draft.counted
         if self._retries:
             retries, self._retries = self._retries, []
             for effect, attempt in retries:
@@ -456,26 +450,21 @@ class Activation:
             return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
             self._mail.announce(self._mail.read_to + 1)
-        deliveries = draft.deliveries()
         if self.core is not None:
-            self.core.recorded.note_all(draft.entries)
-            self._mail.moved(group.map for group in draft.groups)
-            self.core.push(deliveries)
+            for entry in draft.noted:
+                self.core.recorded.note(entry)
+            if draft.groups:
+                self._mail.moved(group.map for group in draft.groups)
+            self.core.push(draft.deliveries)
         if self._end is not None:  # it was to end while this was in flight
             self._flush()
             return
         if starting:
             self._start_effects([work for work in starting if not self._leaving or _may_have_begun(work)])
-        if deliveries:
+        if draft.deliveries:
             self._pump()
         else:
             self._flush()
-
-    def _count(self, entries: Sequence[Entry]) -> None:
-        """Count entries; what happened in a map does not count."""
-        for entry in entries:
-            if entry.branch is None:
-                self._entries += 1
 
     def _reject(self, draft: Draft, error: StoreRejected) -> None:
         """What the run wrote can never be stored: only this run fails."""
@@ -526,9 +515,7 @@ class Activation:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        if not self.quiescent:
-            return
-        if self._is_near(wake_at):
+        if not self.quiescent or self._is_near(wake_at):
             return
         if self._linger_s and not self._services.pressed():
             self._linger = asyncio.get_running_loop().call_later(self._linger_s, self._linger_over)

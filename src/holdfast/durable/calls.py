@@ -72,7 +72,7 @@ class Options:
 _PLAIN = Options()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """What a call calls."""
 
@@ -83,6 +83,11 @@ class Target:
     guarded: bool = False  # stored whole, and strict about its place in the code
     version: str = ""
     defaults: Options = _PLAIN
+
+    @functools.cached_property
+    def shape(self) -> codec.Shape[Any]:
+        """Of what it returns. Found out when it is first asked for: the type may be defined below the function."""
+        return codec.shape_of(codec.hints_of(self.fn).returns)
 
 
 def name_of(fn: Callable[..., Any]) -> str:
@@ -232,9 +237,10 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         return self.target.guarded or self.options.effect == "at_most_once"
 
     @property
-    def returns(self) -> Any:
-        """The type of its result."""
-        return self.options.returns if self.options.returns is not None else codec.hints_of(self.target.fn).returns
+    def shape(self) -> codec.Shape[Any]:
+        """Of its result."""
+        returns = self.options.returns
+        return self.target.shape if returns is None else codec.shape_of(returns)
 
     def packed_arguments(self) -> bytes:
         """Its arguments, whole.

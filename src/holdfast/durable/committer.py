@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from holdfast.durable.draft import size_of
 from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreError, StoreRejected
 from holdfast.records.delta import Delta, Verdict
 from holdfast.settings import MAX_DELTA
@@ -54,14 +53,14 @@ class Committer:
         """How many it has begun to commit."""
         return self._number
 
-    def submit(self, delta: Delta, told: Callable[[Verdict | StoreError], None]) -> None:
+    def submit(self, delta: Delta, size: int, told: Callable[[Verdict | StoreError], None]) -> None:
         """Commit a delta with whatever else is waiting.
 
         Args:
             delta: what to commit.
+            size: about how many bytes it writes.
             told: called once, later, with the verdict; or with StoreRejected (this delta is poison) or LeaseLost.
         """
-        size = size_of(delta)
         if self._closed:
             self._tell_soon(told, LeaseLost(f"worker {self._worker} has stopped"))
         elif size > MAX_DELTA:

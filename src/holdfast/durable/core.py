@@ -114,7 +114,7 @@ class Core:
         self._feed = Feed(history.entries)
         self._held_timers: dict[str, Entry] = {}  # fired before the code set them
         self._asks: dict[str, Ask] = {}
-        self._dirty: dict[int, Scope] = {}
+        self._dirty: dict[Scope, None] = {}  # in the order in which they became so
         self._later: deque[Callable[[], None]] = deque()
         self.root = Scope(self, "", now=identity.started_at)
         # An empty context: variables that are set in the worker's process are no part of what the body observes.
@@ -128,6 +128,12 @@ class Core:
         return self.root.main is not None and self.root.main.done()
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more is delivered: the body has ended, goes on as another, or does not fit."""
+        main = self.root.main
+        return (main is not None and main.done()) or self.fit.blocked is not None or self.continuing is not None
+
+    @property
     def blocked(self) -> Blocked | None:
         """Why the run cannot go on, if it cannot."""
         return self.fit.blocked
@@ -138,7 +144,7 @@ class Core:
 
     def advance(self, budget: int) -> bool:
         """Deliver and drain until there is nothing to deliver; False if the budget of callbacks ran out before."""
-        while budget > 0 and not self._stopped:  # a delivery costs as much as a callback
+        while budget > 0 and not self.over:  # a delivery costs as much as a callback
             if self._dirty or self._later:
                 budget = self._drain(budget)
             elif self.due:
@@ -149,14 +155,16 @@ class Core:
                 self._deliver(delivery)
             else:
                 return True
-        return self._stopped
+        return self.over
 
     def take(self) -> list[Ask]:
         """What the body has asked for and the journal does not have; only after :meth:`advance` returned True."""
         self.replaying = False
+        if not self._asks:
+            return []
         taken, self._asks = list(self._asks.values()), {}
         for ask in taken:
-            if isinstance(ask, (asks.Effect, asks.Child)):
+            if isinstance(ask, (asks.Effect, asks.Child)) and ask.call.guarded:
                 self.fit.check_live(ask.scope, ask)
         return [] if self.blocked else taken
 
@@ -191,7 +199,7 @@ class Core:
 
     def touch(self, scope: Scope) -> None:
         """The scope's loop may have something to run."""
-        self._dirty[id(scope)] = scope
+        self._dirty[scope] = None
 
     def later(self, action: Callable[[], None]) -> None:
         """Do something between two drains: what concerns more than one loop."""
@@ -274,16 +282,13 @@ class Core:
 
     # -- inside
 
-    @property
-    def _stopped(self) -> bool:
-        return self.fit.blocked is not None or self.continuing is not None or self.finished
-
     def _drain(self, budget: int) -> int:
-        while self._dirty and budget > 0:
-            number, scope = next(iter(self._dirty.items()))
+        dirty = self._dirty
+        while dirty and budget > 0:
+            scope = next(iter(dirty))
             budget = scope.loop.drain(budget)
             if scope.loop.idle:
-                del self._dirty[number]
+                del dirty[scope]
         while self._later and not self._dirty:
             self._later.popleft()()
         return budget

@@ -23,7 +23,20 @@ class Draft:
     Args:
         last_seq: the number of the last entry or item that the run has written.
         at: the time of what is added.
+
+    Attributes:
+        bytes: about how much it holds.
+        rows: how many rows it will write, without small ones.
+        deliveries: what is to be delivered once it is durable, by number.
+        noted: the other entries.
+        counted: how many entries count towards the limit of a journal: what happens in maps does not.
+        cancels_run: whether it holds the run's cancellation.
     """
+
+    __slots__ = (
+        "at", "bytes", "cancel_groups", "cancels", "cancels_run", "children", "counted", "deliveries", "end", "entries",
+        "files", "groups", "items", "last_seq", "noted", "progress", "promises", "rows", "seen",
+    )  # fmt: skip
 
     def __init__(self, last_seq: int, at: int) -> None:
         self.last_seq = last_seq
@@ -39,7 +52,12 @@ class Draft:
         self.seen: int | None = None
         self.progress: Progress | None = None
         self.end: End | None = None
-        self.bytes = 0  # about how much it holds
+        self.bytes = 0
+        self.rows = 0
+        self.deliveries: list[Delivery] = []
+        self.noted: list[Entry] = []
+        self.counted = 0
+        self.cancels_run = False
 
     def __bool__(self) -> bool:
         return bool(
@@ -55,18 +73,10 @@ class Draft:
             or self.end is not None
         )
 
-    def __len__(self) -> int:
-        return len(self.entries) + len(self.items) + len(self.files) + len(self.children)
-
     @property
     def full(self) -> bool:
         """Whether the rest had better go into the next one."""
-        return len(self) >= _WRITES or self.bytes >= _BYTES
-
-    @property
-    def cancels_run(self) -> bool:
-        """Whether it holds the run's cancellation."""
-        return any(entry.kind is Kind.CANCEL for entry in self.entries)
+        return self.rows >= _WRITES or self.bytes >= _BYTES
 
     def entry(
         self,
@@ -82,21 +92,17 @@ class Draft:
         note: bytes = b"",
     ) -> Entry:
         """Add an entry."""
-        entry = Entry(
-            seq=self._next(),
-            kind=kind,
-            op=op,
-            key=key,
-            at=self.at,
-            ok=ok,
-            guarded=guarded,
-            fingerprint=fingerprint,
-            value=value,
-            note=note,
-            branch=branch,
-        )
+        self.last_seq += 1
+        entry = Entry(self.last_seq, kind, op, key, self.at, ok, guarded, fingerprint, value, note, branch)
         self.entries.append(entry)
         self.bytes += len(value) + len(note)
+        self.rows += 1
+        if branch is None:
+            self.counted += 1
+        if kind in DELIVERED:
+            self.deliveries.append(entry)
+        else:
+            self.noted.append(entry)
         return entry
 
     def intent(
@@ -147,19 +153,18 @@ class Draft:
 
     def item(self, ref: ItemRef, *, ok: bool, value: bytes | None) -> None:
         """Add the outcome of a map's item."""
-        self.bytes += len(value or b"")
-        self.items.append(
-            Item(
-                map=ref.map,
-                ord=ref.ord,
-                branch=ref.branch,
-                seq=self._next(),
-                at=self.at,
-                ok=ok,
-                value=value,
-                within=ref.within,
-            )
-        )
+        self.last_seq += 1
+        item = Item(ref.map, ref.ord, ref.branch, self.last_seq, self.at, ok, value, ref.within)
+        self.items.append(item)
+        self.deliveries.append(item)
+        self.rows += 1
+        if value is not None:
+            self.bytes += len(value)
+
+    def file(self, changes: Sequence[FileInfo]) -> None:
+        """Add what has changed in the workspace."""
+        self.files += changes
+        self.rows += len(changes)
 
     def fired(self, keys: Sequence[str]) -> None:
         """Add the timers that are due, packed in one entry."""
@@ -167,6 +172,7 @@ class Draft:
 
     def cancel(self, *, timed_out: bool, reason: str) -> None:
         """Add a cancellation."""
+        self.cancels_run = True
         self.entry(
             Kind.CANCEL, Op.RUN, "~cancel", value=json.dumps({"timed_out": timed_out, "reason": reason}).encode()
         )
@@ -179,50 +185,22 @@ class Draft:
         """Add a child; its intent too, unless its group stands for it."""
         self.children.append(run)
         self.bytes += len(run.input)
+        self.rows += 1
         if ask.item is not None:
             return None
         return self.intent(
             Op.CHILD, ask.key, branch=ask.branch, fingerprint=ask.fingerprint, note=ask.arguments, guarded=True
         )
 
-    def deliveries(self) -> list[Delivery]:
-        """What is to be delivered once it is durable, by number."""
-        delivered: list[Delivery] = [entry for entry in self.entries if entry.kind in DELIVERED]
-        if not self.items:
-            return delivered
-        return sorted((*delivered, *self.items), key=lambda delivery: delivery.seq)
-
     def delta(self, rid: int, epoch: int) -> Delta:
         """The finished delta."""
         return Delta(
-            rid=rid,
-            epoch=epoch,
-            entries=tuple(self.entries),
-            items=tuple(self.items),
-            files=tuple(self.files),
-            promises=tuple(self.promises),
-            groups=tuple(self.groups),
-            children=tuple(self.children),
-            cancels=tuple(self.cancels),
-            cancel_groups=tuple(self.cancel_groups),
-            seen=self.seen,
-            progress=self.progress,
-            end=self.end,
-        )
-
-    def _next(self) -> int:
-        self.last_seq += 1
-        return self.last_seq
+            rid, epoch, tuple(self.entries), tuple(self.items), tuple(self.files), tuple(self.promises),
+            tuple(self.groups), tuple(self.children), tuple(self.cancels), tuple(self.cancel_groups),
+            self.seen, self.progress, None, self.end,
+        )  # fmt: skip
 
 
 def renumbered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Entries as the first ones of a fresh journal."""
     return tuple(entry._replace(seq=number) for number, entry in enumerate(entries, 1))
-
-
-def size_of(delta: Delta) -> int:
-    """About how many bytes a delta writes."""
-    values = sum(len(entry.value) + len(entry.note) for entry in delta.entries) + sum(
-        len(item.value or b"") for item in delta.items
-    )
-    return values + sum(len(child.input) for child in delta.children)

@@ -8,7 +8,7 @@ import contextvars
 import inspect
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -97,11 +97,12 @@ class Effects:
             effect: what to run.
             info: of this attempt.
         """
-        call, options = effect.call, effect.call.options
+        options = effect.call.options
+        token = _step.set(info)
         try:
-            shape = codec.shape_of(call.returns)
-            value = await self._run(effect, info)
-            return Ended(ok=True, value=codec.pack(shape.settle(value)[0]))
+            shape = effect.call.shape
+            value = await self._begun(effect, info)
+            return Ended(True, codec.pack(shape.settle(value)[0]))
         except NotStorable as error:  # the same value would fail again
             return Ended(ok=False, value=codec.failure_of(error).pack())
         except _TimedOut as late:
@@ -116,30 +117,22 @@ class Effects:
             return _failed(options, error)  # the function cancelled itself
         except BaseException as error:  # also SystemExit: a step must not end its worker
             return _failed(options, error)
-
-    async def _run(self, effect: Effect, info: StepInfo) -> Any:
-        fn = self._function(effect)
-        args = self._arguments(effect, info.idempotency_key)
-        timeout = effect.call.options.timeout
-        seconds = None if timeout is None else timeout / SECOND
-        token = _step.set(info)
-        try:
-            if _is_async(fn):
-                return await _limited(fn(*args, **effect.call.kwargs), seconds)
-            result = await self._in_thread(effect, fn, args, seconds)
-            return await _limited(result, seconds) if inspect.isawaitable(result) else result
         finally:
             _step.reset(token)
 
-    def _function(self, effect: Effect) -> Callable[..., Any]:
-        target = effect.call.target
-        return self._replaced.get(target.name, target.fn) if effect.call.target.guarded else target.fn
-
-    def _arguments(self, effect: Effect, key: str) -> tuple[Any, ...]:
+    def _begun(self, effect: Effect, info: StepInfo) -> Awaitable[Any]:
+        """What to wait for: the function's own coroutine where that will do."""
         call = effect.call
-        fn = self._function(effect)
-        wants = call.target.injected and (fn is call.target.fn or takes(fn, ToolContext))
-        return (ToolContext(self.deps, key), *call.args) if wants else call.args
+        fn, args, timeout = call.target.fn, call.args, call.options.timeout
+        if call.target.guarded:
+            fn = self._replaced.get(call.target.name, fn)
+            if call.target.injected and (fn is call.target.fn or takes(fn, ToolContext)):
+                args = (ToolContext(self.deps, info.idempotency_key), *args)
+        seconds = None if timeout is None else timeout / SECOND
+        if not _is_async(fn):
+            return self._in_thread(effect, fn, args, seconds)
+        began: Awaitable[Any] = fn(*args, **call.kwargs)
+        return began if seconds is None else _limited(began, seconds)
 
     async def _in_thread(
         self, effect: Effect, fn: Callable[..., Any], args: Sequence[Any], seconds: float | None
@@ -167,7 +160,8 @@ class Effects:
                 self._note_stray(thread)
         if not thread.done():
             raise _TimedOut(thread)
-        return thread.result()
+        result = thread.result()
+        return await _limited(result, seconds) if inspect.isawaitable(result) else result
 
     async def strays_end(self, run_id: str) -> None:
         """Wait for the threads of a run that nobody waits for any more."""
@@ -223,7 +217,7 @@ class _TimedOut(Exception):
         self.thread = thread
 
 
-async def _limited(awaitable: Any, seconds: float | None) -> Any:
+async def _limited(awaitable: Awaitable[Any], seconds: float | None) -> Any:
     if seconds is None:
         return await awaitable
     try:

@@ -6,7 +6,7 @@ import logging
 
 from holdfast import codec
 from holdfast.durable import asks
-from holdfast.durable.asks import Ask, Blocked
+from holdfast.durable.asks import Blocked
 from holdfast.durable.recorded import Recorded, name_in
 from holdfast.durable.scope import Scope
 from holdfast.records.journal import Entry, Op
@@ -71,10 +71,8 @@ class Fit:
             self._drift(entry)
         return self.blocked is None
 
-    def check_live(self, scope: Scope, ask: Ask) -> None:
+    def check_live(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
         """A guarded call is about to go live: none of its scope may be recorded that the code has not made."""
-        if not isinstance(ask, (asks.Effect, asks.Child)) or not ask.call.guarded:
-            return
         unmade = self._recorded.unmade(scope.path, scope.waived)
         if unmade is not None:
             self.block(unmade, f"{ask.call!r} at {ask.key}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 
 from holdfast import codec
 from holdfast.clock import SECOND
@@ -48,13 +49,18 @@ class Observer:
         kept = self._trace.to_keep() if self._trace is not None else None
         return delta if kept is None else delta._replace(trace=kept)
 
-    async def attempt(self, effects: Effects, effect: Effect, info: StepInfo) -> Ended:
+    def attempt(self, effects: Effects, effect: Effect, info: StepInfo) -> Awaitable[Ended]:
         """Run an attempt of a step, and tell how it went; see :meth:`Effects.attempt`."""
         if self._trace is None:
-            return await self._counted(effects, effect, info, None)
+            return self._counted(effects, effect, info, None)
+        return self._traced(self._trace, effects, effect, info)
+
+    async def _traced(
+        self, trace: tracing.ActivationTrace, effects: Effects, effect: Effect, info: StepInfo
+    ) -> Ended:
         target = effect.call.target
         name = target.name or _NAMELESS
-        with self._trace.attempt(target.op, name, info.step, info.idempotency_key, info.attempt) as told:
+        with trace.attempt(target.op, name, info.step, info.idempotency_key, info.attempt) as told:
             return await self._counted(effects, effect, info, told)
 
     async def _counted(self, effects: Effects, effect: Effect, info: StepInfo, told: tracing.Attempt | None) -> Ended:
@@ -62,7 +68,7 @@ class Observer:
         outcome, error = "cancelled", ""
         try:
             ended = await effects.attempt(effect, info)
-            outcome, error = _outcome(ended)
+            outcome, error = ("succeeded", "") if ended.ok else _failure(ended)
             return ended
         finally:
             target = effect.call.target
@@ -86,9 +92,7 @@ class Observer:
         self._trace.end(how, status=status, error=_error(end, how))
 
 
-def _outcome(ended: Ended) -> tuple[str, str]:
-    if ended.ok:
-        return "succeeded", ""
+def _failure(ended: Ended) -> tuple[str, str]:
     error = codec.Failed.unpack(ended.value).type_name
     return _OUTCOMES.get(error, "failed"), error
 

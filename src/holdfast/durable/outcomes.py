@@ -34,7 +34,7 @@ def decoder_of(call: Call[Any], place: Place) -> Callable[[Entry], Any]:
 
     It raises :class:`~holdfast.errors.NotStorable` when the recorded value no longer fits the code's type.
     """
-    shape = codec.shape_of(call.returns)
+    shape: Any = call.shape
     if place.path is not None and call.target.op is not Op.CHILD:  # a child's paths are of its own workspace
         shape = place.localising(shape)
     return functools.partial(_decode, call.target.op, call.options.raises, shape)

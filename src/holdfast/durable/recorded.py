@@ -28,16 +28,11 @@ class Recorded:
         self._entries = entries
         self._claimed: set[str] = set()
         self._unclaimed: dict[str, dict[str, Entry]] = defaultdict(dict)  # guarded ones, by scope
-        self.note_all(entries)
-        for entry in entries:
-            if entry.guarded:
-                self._unclaimed[scope_of(entry.key)][entry.key] = entry
-
-    def note_all(self, entries: Sequence[Entry]) -> None:
-        """Remember those entries that are not delivered."""
         for entry in entries:
             if entry.kind is not Kind.OUTCOME:
                 self.note(entry)
+            if entry.guarded:
+                self._unclaimed[scope_of(entry.key)][entry.key] = entry
 
     def note(self, entry: Entry) -> None:
         """Remember an entry that is not delivered."""

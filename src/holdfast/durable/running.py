@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +53,7 @@ class Running:
         self._prefix = prefix
         self._report = report
         self._log = log
+        self._told = (log["run"], log["agent"], log["version"])
         self._observer = observer
         self._workspace = workspace
         self._broke = broke
@@ -155,14 +156,16 @@ class Running:
         self._tasks.pop(chunk.key, None)
         self._report(ended)
 
-    async def _attempt(self, effect: Effect, info: StepInfo) -> Ended:
+    def _attempt(self, effect: Effect, info: StepInfo) -> Awaitable[Ended]:
+        attempt = self._attempt_there if self._workspace.used else self._observer.attempt
+        return attempt(self._effects, effect, info)
+
+    async def _attempt_there(self, effects: Effects, effect: Effect, info: StepInfo) -> Ended:
         workspace = self._workspace
-        if not workspace.used:
-            return await self._observer.attempt(self._effects, effect, info)
         with self._breaking():
             await workspace.ready()
             self._check_lease()
-        ended = await self._observer.attempt(self._effects, effect, info)
+        ended = await self._observer.attempt(effects, effect, info)
         with self._breaking():
             try:
                 await workspace.record()
@@ -184,8 +187,8 @@ class Running:
             raise LeaseLost("the worker's lease has ended: nothing may begin any more")
 
     def _info(self, effect: Effect) -> StepInfo:
-        number, key = len(effect.failures) + 1, f"{self._prefix}/{effect.key}"
-        return StepInfo(**self._log, step=effect.key, attempt=number, idempotency_key=key)
+        key = effect.key
+        return StepInfo(*self._told, key, len(effect.failures) + 1, f"{self._prefix}/{key}")
 
 
 def _unkept(effect: Effect, ended: Ended, error: NotStorable) -> Ended:
