@@ -364,11 +364,11 @@ class Activation:
     def _compose(self) -> Draft:
         core = self.core
         draft = Draft(self._last_seq, max(self._clock.now(), core.now if core else 0))
-        self._drain(self._asks, draft)
+        _move(self._asks, draft)
         if self._end is None and self._mail:
             # Before the results, among them the ends of children that a cancel has ended: see Mailbox.read.
             self._mail.write(draft, self._add_cancel, self._pause, self._branch_of)
-        self._drain(self._results, draft)
+        _move(self._results, draft)
         if core is not None and core.progress is not None and core.progress != self._progress:
             draft.progress = self._progress = core.progress
         if self._end is not None:
@@ -376,11 +376,6 @@ class Activation:
             return draft
         self._add_time(draft)
         return draft
-
-    @staticmethod
-    def _drain(queue: deque[Callable[[Draft], None]], draft: Draft) -> None:
-        while queue and not draft.full:
-            queue.popleft()(draft)
 
     def _cancel_is_due(self) -> bool:
         """A cancel that is known comes before the effects of the drain that preceded it."""
@@ -575,6 +570,11 @@ class Activation:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
+
+
+def _move(waiting: deque[Callable[[Draft], None]], draft: Draft) -> None:
+    while waiting and not draft.full:
+        waiting.popleft()(draft)
 
 
 def _may_have_begun(work: Effect | Chunk) -> bool:

@@ -79,6 +79,9 @@ class Core:
         body: makes the body's coroutine; called once, at once.
         body_name: the qualified name of the body's function: what is defined inside it is part of it.
         loader: reads values of map items that the history only names.
+
+    Attributes:
+        over: whether nothing more is delivered: the body has ended, goes on as another, or does not fit its journal.
     """
 
     def __init__(
@@ -99,7 +102,8 @@ class Core:
         self.history = history
         self.now = identity.started_at  # the time of the last delivered entry
         self.recorded = Recorded(history.entries)
-        self.fit = Fit(identity.run_id, self.recorded, copied=identity.copied)
+        self.over = False
+        self.fit = Fit(identity.run_id, self.recorded, self._end, copied=identity.copied)
         self.due = Due()
         self.slots = Slots(identity.run_id, self.recorded, self.fit, self.due, self.withdraw, self.touch)
         self.requests = Requests(self)
@@ -118,7 +122,7 @@ class Core:
         self._later: deque[Callable[[], None]] = deque()
         self.root = Scope(self, "", now=identity.started_at)
         # An empty context: variables that are set in the worker's process are no part of what the body observes.
-        contextvars.Context().run(self.begin, self.root, body)
+        contextvars.Context().run(self.begin, self.root, body).add_done_callback(self._end)
 
     # -- for the activation
 
@@ -126,12 +130,6 @@ class Core:
     def finished(self) -> bool:
         """Whether the body has returned or raised."""
         return self.root.main is not None and self.root.main.done()
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is delivered: the body has ended, goes on as another, or does not fit."""
-        main = self.root.main
-        return (main is not None and main.done()) or self.fit.blocked is not None or self.continuing is not None
 
     @property
     def blocked(self) -> Blocked | None:
@@ -257,6 +255,7 @@ class Core:
         call.packed_arguments()  # what cannot be stored is said here, not after the body has gone
         call.spend("continued as")
         self.continuing = call
+        self._end()
         return scope.loop.create_future()
 
     def changed(self, scope: Scope, name: str) -> bool:
@@ -281,6 +280,9 @@ class Core:
         scope.left_over.clear()
 
     # -- inside
+
+    def _end(self, *_: object) -> None:
+        self.over = True
 
     def _drain(self, budget: int) -> int:
         dirty = self._dirty

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from holdfast import codec
 from holdfast.durable import asks
@@ -20,6 +21,7 @@ class Fit:
     Args:
         run_id: of the run.
         recorded: what the journal holds.
+        stopped: told when the run cannot go on.
         copied: up to which number a fork's entries are its origin's. There other arguments are drift, never a reason to
             block: the ids of the run and of its promises are others, and may be among the arguments.
 
@@ -28,7 +30,8 @@ class Fit:
         drifted: outcomes whose recorded arguments are not those of the code, and which stand all the same.
     """
 
-    def __init__(self, run_id: str, recorded: Recorded, *, copied: int = 0) -> None:
+    def __init__(self, run_id: str, recorded: Recorded, stopped: Callable[[], object], *, copied: int = 0) -> None:
+        self._stopped = stopped
         self.blocked: Blocked | None = None
         self.drifted: list[Entry] = []
         self._run_id = run_id
@@ -42,6 +45,7 @@ class Fit:
     def stop(self, blocked: Blocked) -> None:
         """Stop; the first reason stands."""
         self.blocked = self.blocked or blocked
+        self._stopped()
 
     def check_intent(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
         """A call is made whose beginning is recorded: its arguments must be the recorded ones."""

@@ -151,8 +151,13 @@ class BodyLoop(asyncio.AbstractEventLoop):
             while ready and budget:
                 budget -= 1
                 handle = ready.popleft()
-                if not handle._cancelled:
-                    self._run_one(handle)
+                if handle._cancelled:
+                    continue
+                try:
+                    handle._run()
+                except (SystemExit, KeyboardInterrupt):
+                    # The task that raised it holds it as its exception; a body must not end its worker.
+                    logger.debug("a body raised an exit", exc_info=True)
         finally:
             self._leave(before)
         return budget
@@ -184,14 +189,6 @@ class BodyLoop(asyncio.AbstractEventLoop):
     def make_ready(self, handle: asyncio.Handle) -> None:
         """Run a handle at the next drain."""
         self._ready.append(handle)
-
-    @staticmethod
-    def _run_one(handle: asyncio.Handle) -> None:
-        try:
-            handle._run()
-        except (SystemExit, KeyboardInterrupt):
-            # The task that raised it holds it as its exception; a body must not end its worker.
-            logger.debug("a body raised an exit", exc_info=True)
 
     def next_hash(self) -> int:
         """A number for a new task or future: the same in every process, different between runs."""

@@ -55,9 +55,7 @@ class Observer:
             return self._counted(effects, effect, info, None)
         return self._traced(self._trace, effects, effect, info)
 
-    async def _traced(
-        self, trace: tracing.ActivationTrace, effects: Effects, effect: Effect, info: StepInfo
-    ) -> Ended:
+    async def _traced(self, trace: tracing.ActivationTrace, effects: Effects, effect: Effect, info: StepInfo) -> Ended:
         target = effect.call.target
         name = target.name or _NAMELESS
         with trace.attempt(target.op, name, info.step, info.idempotency_key, info.attempt) as told:

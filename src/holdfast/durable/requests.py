@@ -58,8 +58,10 @@ class Requests:
         ask = self._ask_of(scope, call, call.place(scope), detached)
         slot = core.slots.open(scope, ask.key, decoder_of(call, core.place), fingerprint=ask.fingerprint, shared=shared)
         slot.guarded, slot.op = call.guarded, call.target.op
-        core.fit.check_intent(scope, ask)
-        if not (isinstance(ask, asks.Child) and ask.key in core.recorded.intents):
+        begun = ask.key in core.recorded.intents
+        if begun or ask.key in core.recorded.attempts:
+            core.fit.check_intent(scope, ask)
+        if not begun or call.target.op is not Op.CHILD:
             core.ask(ask.key, ask)
         return ask, slot
 
@@ -86,17 +88,9 @@ class Requests:
 def effect_ask(recorded: Recorded, call: Call[Any], key: str, scope: Scope, item: ItemRef | None = None) -> asks.Effect:
     """The ask for a step or tool; ``item`` if it stands for an item of a map."""
     fingerprint, note = _described(call, scope.core.place)
-    return asks.Effect(
-        key=key,
-        scope=scope,
-        branch=scope.branch if item is None else item.branch,
-        call=call,
-        fingerprint=fingerprint,
-        note=note,
-        item=item,
-        failures=recorded.attempts.get(key, ()),
-        begun=key in recorded.intents,
-    )
+    branch = scope.branch if item is None else item.branch
+    failures = recorded.attempts.get(key, ())
+    return asks.Effect(key, scope, branch, call, fingerprint, note, failures, key in recorded.intents, item)
 
 
 def child_ask(

@@ -6,12 +6,15 @@ functions), never on how much it runs. Names beyond what a program has functions
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+from threading import Lock
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from holdfast.errors import BadOption
@@ -25,12 +28,6 @@ _WAIT_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _COMMIT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
-_attempts = Counter(
-    "holdfast_step_attempts", "Attempts of steps and tools, by how they ended.", ["agent", "step", "op", "outcome"]
-)
-_step_seconds = Histogram(
-    "holdfast_step_seconds", "What attempts of steps and tools took.", ["agent", "step", "op"], buckets=_STEP_SECONDS
-)
 _schedule_to_start = Histogram(
     "holdfast_schedule_to_start_seconds",
     "How long runs were ready (started, woken, due) before a worker claimed them.",
@@ -53,7 +50,6 @@ class _AgentMetrics:
 
 # `labels()` takes a lock and builds a tuple of texts: what it returns is kept.
 _of_agent: dict[str, _AgentMetrics] = {}
-_of_step: dict[tuple[str, str, str, str], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
 
 def _agent(name: str) -> _AgentMetrics:
@@ -100,20 +96,7 @@ def attempted(agent: str, step: str, op: str, outcome: str, seconds: float) -> N
         outcome: ``succeeded failed timed_out unknown cancelled``.
         seconds: what it took.
     """
-    found = _of_step.get((agent, step, op, outcome))
-    if found is None:
-        found = _step_metrics(agent, step, op, outcome)
-    count, observe = found
-    count()
-    observe(seconds)
-
-
-def _step_metrics(agent: str, step: str, op: str, outcome: str) -> tuple[Callable[[], None], Callable[[float], None]]:
-    label = step if len(_of_step) < _SERIES else _OTHER
-    made = (_attempts.labels(agent, label, op, outcome).inc, _step_seconds.labels(agent, label, op).observe)
-    if label is step:
-        _of_step[agent, step, op, outcome] = made
-    return made
+    _steps.count(agent, step, op, outcome, seconds)
 
 
 def committed(deltas: int, seconds: float) -> None:
@@ -125,6 +108,69 @@ def committed(deltas: int, seconds: float) -> None:
 def lease_lost() -> None:
     """A worker has found that its lease has ended."""
     _leases_lost.inc()
+
+
+class _Tally:
+    """The attempts of one step that ended in one way."""
+
+    __slots__ = ("count", "in_bucket", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self.in_bucket = [0] * (len(_STEP_SECONDS) + 1)
+
+
+class _Steps(Collector):
+    """Attempts of steps, in numbers of its own: a counter and a histogram of the library cost 3 µs for every step."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str, str, str], _Tally] = {}
+        self._lock = Lock()  # workers may be on loops of several threads
+
+    def count(self, agent: str, step: str, op: str, outcome: str, seconds: float) -> None:
+        """Count an attempt."""
+        with self._lock:
+            tally = self._tallies.get((agent, step, op, outcome)) or self._new(agent, step, op, outcome)
+            tally.count += 1
+            tally.seconds += seconds
+            tally.in_bucket[bisect_left(_STEP_SECONDS, seconds)] += 1
+
+    def _new(self, agent: str, step: str, op: str, outcome: str) -> _Tally:
+        label = step if len(self._tallies) < _SERIES else _OTHER
+        return self._tallies.setdefault((agent, label, op, outcome), _Tally())
+
+    def describe(self) -> Iterable[Metric]:
+        return self._families()
+
+    def collect(self) -> Iterable[Metric]:
+        attempts, took = self._families()
+        sums: dict[tuple[str, ...], _Tally] = {}
+        with self._lock:
+            for (*step, outcome), tally in self._tallies.items():
+                attempts.add_metric([*step, outcome], tally.count)
+                whole = sums.setdefault(tuple(step), _Tally())
+                whole.seconds += tally.seconds
+                whole.in_bucket = [a + b for a, b in zip(whole.in_bucket, tally.in_bucket, strict=True)]
+        bounds = [*(str(float(bound)) for bound in _STEP_SECONDS), "+Inf"]
+        for labels, whole in sums.items():
+            took.add_metric(labels, list(zip(bounds, accumulate(whole.in_bucket), strict=True)), whole.seconds)
+        return attempts, took
+
+    @staticmethod
+    def _families() -> tuple[CounterMetricFamily, HistogramMetricFamily]:
+        attempts = CounterMetricFamily(
+            "holdfast_step_attempts", "Attempts of steps and tools, by how they ended.",
+            labels=["agent", "step", "op", "outcome"],
+        )  # fmt: skip
+        took = HistogramMetricFamily(
+            "holdfast_step_seconds", "What attempts of steps and tools took.", labels=["agent", "step", "op"]
+        )
+        return attempts, took
+
+
+_steps = _Steps()
+REGISTRY.register(_steps)
 
 
 class _Runs(Collector):

@@ -56,11 +56,12 @@ class _Batch:
 
     def __init__(self, tx: Transaction, worker_id: str, deltas: Sequence[Delta]) -> None:
         self._tx = tx
-        rids = json.dumps([delta.rid for delta in deltas])
+        if len(deltas) == 1:
+            owned = tx.rows(COMMITS.fence_one, (deltas[0].rid, worker_id))
+        else:
+            owned = tx.rows(COMMITS.fence, (json.dumps([delta.rid for delta in deltas]), worker_id))
         # Within one transaction a run stops being ours only by its own delta: see `_end`.
-        self._owned: dict[int, tuple[int, str, int]] = {
-            rid: (epoch, id, lost) for rid, epoch, id, lost in tx.rows(COMMITS.fence, (rids, worker_id))
-        }
+        self._owned: dict[int, tuple[int, str, int]] = {rid: (epoch, id, lost) for rid, epoch, id, lost in owned}
         self._entries: list[tuple[Any, ...]] = []
         self._items: list[tuple[Any, ...]] = []
         self._child_items: list[tuple[Any, ...]] = []
@@ -82,7 +83,8 @@ class _Batch:
 
     def _gather(self, delta: Delta) -> None:
         tx, rid = self._tx, delta.rid
-        self._entries += [entry_row(tx, rid, entry) for entry in delta.entries]
+        for entry in delta.entries:
+            self._entries.append(entry_row(tx, rid, entry))
         for item in delta.items:
             self._gather_item(rid, item)
         if delta.files:
@@ -120,9 +122,11 @@ class _Batch:
         tx.each(COMMITS.add_entry, self._entries)
         tx.each(COMMITS.add_item, self._items)
         tx.each(COMMITS.add_child_item, self._child_items)
-        tx.each(NEWS.drop_ending, [row[:3] for row in (*self._items, *self._child_items)])
-        tx.each(NEWS.forget, self._seen)
-        tx.each(COMMITS.see, [(seen, rid) for rid, seen in self._seen])
+        if self._items or self._child_items:
+            tx.each(NEWS.drop_ending, [row[:3] for row in (*self._items, *self._child_items)])
+        if self._seen:
+            tx.each(NEWS.forget, self._seen)
+            tx.each(COMMITS.see, [(seen, rid) for rid, seen in self._seen])
         tx.each(COMMITS.tell_progress, self._progress)
         tx.each(COMMITS.forgive, self._forgiven)
         gathered: list[Any]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import apsw
 
 from holdfast.errors import StoreBusy, StoreError, StoreRejected, StoreUnusable
@@ -39,10 +36,17 @@ def translated(error: Exception, url: str) -> StoreError:
     return StoreUnusable(f"{url}: {type(error).__name__}: {error}")
 
 
-@contextmanager
-def edge(url: str) -> Iterator[None]:
-    """Translate what SQLite raises inside."""
-    try:
-        yield
-    except (apsw.Error, *_UNBINDABLE) as error:
-        raise translated(error, url) from error
+class edge:  # noqa: N801  # written like a function
+    """Translate what SQLite raises inside. No generator: it is entered for every commit and every read."""
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (apsw.Error, *_UNBINDABLE)):
+            raise translated(error, self._url) from error

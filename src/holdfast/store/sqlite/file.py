@@ -32,7 +32,7 @@ Job = Callable[[Transaction], T]
 Fault = Callable[[str], None] | None
 
 FAST_S = 0.003  # a transaction that takes longer than this, on average, does not belong on the event loop
-CHECKPOINT_PAGES = 2_000  # 8 MB of WAL
+CHECKPOINT_PAGES = 500  # 2 MB of WAL: a short one is written over again and again, and to grow a file costs a commit half as much again
 IDLE_READERS = 4
 
 _files: dict[tuple[int, Path], SharedFile] = {}  # by process: a forked child must not use its parent's connections
@@ -54,6 +54,7 @@ class SharedFile:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
+        self._name = str(path)
         self.users = 0
         self.sidecar = prepare_folder(path, create=create)
         self._lock = threading.Lock()
@@ -139,7 +140,7 @@ class SharedFile:
             self._usual_s += 0.2 * (time.perf_counter() - begun - self._usual_s)
 
     def _transact(self, job: Job[T], fault: Fault) -> T:
-        with edge(str(self.path)):
+        with edge(self._name):
             _reach(fault, "before-begin")
             if self._writer is None:
                 self._writer = self._connect_writer()
@@ -201,7 +202,7 @@ class SharedFile:
     @contextmanager
     def reader(self) -> Iterator[apsw.Connection]:
         """A connection for reading, all statements of which see one state. For any thread."""
-        with edge(str(self.path)):
+        with edge(self._name):
             db = self._idle_reader() or connect(self.path, write=False)
             try:
                 db.execute(CONNECTION.begin_reading)

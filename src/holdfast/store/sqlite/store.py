@@ -204,11 +204,11 @@ class SqliteStore:
     # Commits and promises
 
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
-        return await self._write(commits.commit, worker_id, number, deltas, rows=sum(map(commits.weight, deltas)))
+        return await self._write(commits.commit, worker_id, number, deltas, rows=_rows(deltas))
 
     def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
         self._refuse_closed()
-        if sum(map(commits.weight, deltas)) > SMALL_ROWS:
+        if _rows(deltas) > SMALL_ROWS:
             return None
         done = self._file.write_now(lambda tx: commits.commit(tx, worker_id, number, deltas), fault=self.fault)
         return None if done is None else done[0]
@@ -281,6 +281,11 @@ class SqliteStore:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise StoreUnusable(f"{self.url} was closed")
+
+
+def _rows(deltas: Sequence[Delta]) -> int:
+    """About how many rows a batch is to write, or enough to tell that it is not small."""
+    return len(deltas) if len(deltas) > SMALL_ROWS else sum(map(commits.weight, deltas))
 
 
 def _fetch(db: apsw.Connection, statement: str, bindings: Any = ()) -> list[Any]:

@@ -17,12 +17,10 @@ class Statements:
         found = list(_NAME.finditer(text))
         ends = [match.start() for match in found[1:]] + [len(text)]
         self.texts = {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=True)}
+        self.__dict__.update(self.texts)  # found at once; the method below is for those that there are not
 
     def __getattr__(self, name: str) -> str:
-        try:
-            return self.texts[name]
-        except KeyError:
-            raise AttributeError(f"{self.noun}.sql has no statement named {name!r}") from None
+        raise AttributeError(f"{self.noun}.sql has no statement named {name!r}")
 
 
 CONNECTION = Statements("connection")

@@ -11,6 +11,10 @@ UPDATE workers SET commits = ?, verdicts = ? WHERE id = ?;
 SELECT rid, epoch, id, lost FROM runs
 WHERE rid IN (SELECT value FROM json_each(?)) AND worker = ? AND status = 'running';
 
+-- name: fence_one
+-- The same for a batch of one, which most are where one run has the worker for itself.
+SELECT rid, epoch, id, lost FROM runs WHERE rid = ? AND worker = ? AND status = 'running';
+
 -- name: add_entry
 -- Append to a journal.
 INSERT INTO journal (rid, seq, kind, op, key, at, ok, guarded, branch, fingerprint, value, note)
