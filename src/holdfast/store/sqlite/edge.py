@@ -36,7 +36,7 @@ def translated(error: Exception, url: str) -> StoreError:
     return StoreUnusable(f"{url}: {type(error).__name__}: {error}")
 
 
-class edge:  # noqa: N801  # written like a function
+class edge:
     """Translate what SQLite raises inside. No generator: it is entered for every commit and every read."""
 
     __slots__ = ("_url",)

@@ -32,7 +32,8 @@ Job = Callable[[Transaction], T]
 Fault = Callable[[str], None] | None
 
 FAST_S = 0.003  # a transaction that takes longer than this, on average, does not belong on the event loop
-CHECKPOINT_PAGES = 500  # 2 MB of WAL: a short one is written over again and again, and to grow a file costs a commit half as much again
+# 2 MB of WAL: a short one is written over again and again, and to let a file grow makes each commit half as slow again.
+CHECKPOINT_PAGES = 500
 IDLE_READERS = 4
 
 _files: dict[tuple[int, Path], SharedFile] = {}  # by process: a forked child must not use its parent's connections
