@@ -57,6 +57,12 @@ class Plan:
         except TypeError as error:
             raise UsageError(f"{self.name}{self.signature}: {error}") from error
 
+    def fits(self, stored: Mapping[str, Any]) -> bool:
+        """Whether stored arguments are a plain call: all by place, without gaps, as nearly every one is."""
+        return self._required <= len(stored) <= len(self._names) and all(
+            name in stored for name in self._names[: len(stored)]
+        )
+
     def shape(self, name: str) -> Shape[Any]:
         """The shape of one parameter; that of ``*args`` and ``**kwargs`` is of the whole list and dict."""
         shape = self._shapes.get(name)
@@ -147,6 +153,8 @@ def unpack_arguments(
     """
     plan = plan_of(target, skip)
     stored = json.loads(data)
+    if plan.fits(stored):
+        return tuple(_read_all(plan, stored).values()), {}
     if unknown := sorted(stored.keys() - plan.signature.parameters.keys()):
         raise NotStorable(f"{plan.name} has no parameter {unknown[0]!r} any more, but the stored call gives it")
     bound = inspect.BoundArguments(plan.signature, _read_all(plan, stored))

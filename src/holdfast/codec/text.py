@@ -22,9 +22,12 @@ def canonical(value: Any) -> bytes:
         b'{"a":[true,null],"b":1}'
     """
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return _canonical(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise NotStorable(f"not a JSON value: {type(error).__name__} in a {type_name(type(value))}") from error
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def fingerprint(data: bytes) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from holdfast.durable.garbage import uncollected
 from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreError, StoreRejected
 from holdfast.records.delta import Delta, Verdict
 from holdfast.settings import MAX_DELTA
@@ -178,16 +178,9 @@ class Committer:
 
     @staticmethod
     def _tell(batch: list[_Waiting], verdicts: list[Verdict]) -> None:
-        # Whoever is told runs its body up to its next wait. What that leaves behind is gone by itself at the end of it;
-        # a collector that came in the middle would look at all of it, again and again, to find that it is in use.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
+        with uncollected():
             for waiting, verdict in zip(batch, verdicts, strict=True):
                 waiting.told(verdict)
-        finally:
-            if collecting:
-                gc.enable()
 
     def _refuse(self, waiting: list[_Waiting] | deque[_Waiting], error: StoreError) -> None:
         for one in waiting:

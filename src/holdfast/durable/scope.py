@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import events
 from collections import Counter
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -48,9 +49,7 @@ class Scope:
         self.counts: Counter[str] = Counter()
         self.left_over: dict[int, Call[object]] = {}  # calls made and not yet consumed
         self.waived: set[str] = set()  # names that ``ctx.changed`` said are meant to differ
-        seed = f"{core.seed}/{path}"
-        self.random = Random(codec.hash64(seed + "/random"))
-        self._ids = Random(codec.hash64(seed + "/ids"))
+        seed = self._seed = f"{core.seed}/{path}"
         # abstract only to mypy: what is left out here refuses, see the end of the module
         self.loop = BodyLoop(  # type: ignore[abstract]
             self, epoch=core.started_at, now=now, salt=codec.hash64(seed) | 1, name=f"run {core.run_id}"
@@ -73,6 +72,15 @@ class Scope:
         loop = self.loop
         if at > loop.now:
             loop.now = at
+
+    @cached_property
+    def random(self) -> Random:
+        """Random numbers that are the same on replay."""
+        return Random(codec.hash64(self._seed + "/random"))
+
+    @cached_property
+    def _ids(self) -> Random:
+        return Random(codec.hash64(self._seed + "/ids"))
 
     def uuid(self) -> UUID:
         """A UUID (version 4) that is the same on replay."""

@@ -30,10 +30,13 @@ def load(db: apsw.Connection, rid: int) -> History:
 def claimed(db: apsw.Connection, rids: Sequence[int]) -> tuple[list[Claimed], dict[int, str]]:
     """Runs and their histories; and those that cannot be read, with the reason: one must not keep back the others."""
     readable, unreadable = [], {}
-    contexts = {rid: context for rid, *context in db.execute(CLAIMS.context, (json.dumps(list(rids)),))}
+    wanted = (json.dumps(list(rids)),)
+    contexts = {rid: context for rid, *context in db.execute(CLAIMS.context, wanted)}
+    rows = {row[0]: row for row in db.execute(RUNS.get_rows, wanted)}
     for rid in rids:
         try:
-            run, history, (ready_at, before, parent) = _run(db, rid), load(db, rid), contexts[rid]
+            run, (ready_at, before, parent) = run_of(rows[rid]), contexts[rid]
+            history = load(db, rid) if _has_past(run) else _NO_PAST
             readable.append(
                 Claimed(run=run, history=history, ready_at=ready_at, trace_before=before, trace_parent=parent)
             )
@@ -42,8 +45,12 @@ def claimed(db: apsw.Connection, rids: Sequence[int]) -> tuple[list[Claimed], di
     return readable, unreadable
 
 
-def _run(db: apsw.Connection, rid: int) -> Run:
-    return run_of(db.execute(RUNS.get_row, (rid,)).fetchall()[0])
+_NO_PAST = History(entries=(), maps={}, groups={}, news=())
+
+
+def _has_past(run: Run) -> bool:
+    """Whether anything is recorded of a run that has just been claimed, or anybody has told it anything."""
+    return run.epoch > 1 or run.wakes > 0 or run.origin is not None
 
 
 def item_values(db: apsw.Connection, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:

@@ -35,13 +35,15 @@ def cancelled(reason: str) -> bytes:
 
 def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int, because: int | None = None) -> None:
     """End a run: tell its parent, drop its news, and cancel the children that depend on it."""
-    place = tx.row(RUNS.place, (rid,))
+    place, (has_children, has_news) = tx.row(RUNS.place, (rid,)), tx.row(RUNS.others, (rid,))
     won = status is Status.SUCCEEDED
     tx.run(RUNS.finish, (rid, status, value if won else None, None if won else value, at, because))
-    tx.run(NEWS.forget_all, (rid,))
+    if has_news:
+        tx.run(NEWS.forget_all, (rid,))
     tx.stirred = True
     tell_parent(tx, place, won, value, at)
-    cancel_children(tx, rid, f"its parent {status}", at)
+    if has_children:
+        cancel_children(tx, rid, f"its parent {status}", at)
 
 
 def tell_parent(tx: Transaction, place: tuple[int | None, str, int, int, int | None, int, int, int], ok: bool,

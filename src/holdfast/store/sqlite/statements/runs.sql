@@ -28,9 +28,9 @@ VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- The run of this id.
 SELECT * FROM run_rows WHERE id = ?;
 
--- name: get_row
--- The run of this row number.
-SELECT * FROM run_rows WHERE rid = ?;
+-- name: get_rows
+-- The runs of these row numbers.
+SELECT * FROM run_rows WHERE rid IN (SELECT value FROM json_each(?));
 
 -- name: by_key
 -- The run of this agent and idempotency key.
@@ -131,6 +131,11 @@ SELECT rid, status, started_at, cancel_at, pause_at FROM runs WHERE id = ?;
 -- name: place
 -- A run's place: its parent, and whether it holds a slot of its group.
 SELECT parent, parent_key, parent_generation, detached, map, ord, branch, held FROM runs WHERE rid = ?;
+
+-- name: others
+-- Whether a run that ends has children, and whether anybody has told it anything.
+SELECT EXISTS (SELECT 1 FROM runs AS c INDEXED BY runs_parent WHERE c.parent = r.rid), r.wakes > 0
+FROM runs AS r WHERE r.rid = ?;
 
 -- name: finish
 -- End a run.
