@@ -11,8 +11,7 @@ from holdfast.durable.scope import Scope
 from holdfast.records.journal import Entry
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemRef:
+class ItemRef(NamedTuple):
     """Which item of which map: its outcome is an item's row, not a journal entry."""
 
     map: int

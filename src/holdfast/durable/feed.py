@@ -43,14 +43,14 @@ class _Indexed:
         index, i = self._index, self._next
         self._next += 1
         return Item(
-            map=self._map,
-            ord=index.ords[i],
-            branch=index.branches[i],
-            seq=index.seqs[i],
-            at=index.ats[i],
-            ok=bool(index.oks[i]),
-            value=None,
-            within=self._within,
+            self._map,
+            index.ords[i],
+            index.branches[i],
+            index.seqs[i],
+            index.ats[i],
+            index.oks[i] == 1,
+            None,
+            self._within,
         )
 
 
@@ -73,11 +73,15 @@ class Feed:
 
     def pop(self) -> Delivery | None:
         """The next delivery, if any is left."""
-        if not self._sources:
+        sources = self._sources
+        if not sources:
             return self._live.popleft() if self._live else None
-        source = heapq.heappop(self._sources)[2]
+        _, number, source = sources[0]
         delivery = source.pop()
-        self._add(source)
+        if source.seq is None:
+            heapq.heappop(sources)
+        else:
+            heapq.heapreplace(sources, (source.seq, number, source))
         return delivery
 
     def _add(self, source: _Recorded | _Indexed) -> None:

@@ -14,8 +14,7 @@ import math
 import sys
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, NoReturn, Protocol
 from weakref import WeakSet
@@ -99,6 +98,21 @@ class BodyTimer(asyncio.TimerHandle):
         self._loop.make_ready(self)  # type: ignore[attr-defined]  # a BodyTimer's loop is a BodyLoop
 
 
+class _Inside:
+    """See :meth:`BodyLoop.running`. No generator: a large map enters it for each of its items."""
+
+    __slots__ = ("_before", "_loop")
+
+    def __init__(self, loop: BodyLoop) -> None:
+        self._loop = loop
+
+    def __enter__(self) -> None:
+        self._before = self._loop._enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._loop._leave(self._before)
+
+
 class LoopOwner(Protocol):
     """What a loop needs of whoever owns it."""
 
@@ -162,14 +176,9 @@ class BodyLoop(asyncio.AbstractEventLoop):
             self._leave(before)
         return budget
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> _Inside:
         """Inside, this is the running loop: for code of the body that is called between two drains."""
-        before = self._enter()
-        try:
-            yield
-        finally:
-            self._leave(before)
+        return _Inside(self)
 
     def _enter(self) -> _Before:
         before = events._get_running_loop(), sys.get_asyncgen_hooks(), gc.isenabled()

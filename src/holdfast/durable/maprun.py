@@ -163,17 +163,14 @@ class MapRun:
             return
         try:
             while self._free and not self._exhausted and not self._work.closed:
-                chunk = self._next_items(self._source)
-                self._exhausted = len(chunk) < self._options.checkpoint_every
-                if chunk:
-                    self._begin_unit(chunk)
+                with self.scope.loop.running():
+                    places = list(map(self._place, itertools.islice(self._source, self._options.checkpoint_every)))
+                self._exhausted = len(places) < self._options.checkpoint_every
+                if places:
+                    self._begin_unit(places)
         except BaseException as error:  # the items themselves raised, or a key is bad: the map fails with it
             self._fail(_raised(error))
         self._finish_if_done()
-
-    def _next_items(self, source: Iterator[Any]) -> list[Any]:
-        with self.scope.loop.running():
-            return list(itertools.islice(source, self._options.checkpoint_every))
 
     async def _pull_async(self, items: AsyncIterable[Any]) -> None:
         chunk: list[Any] = []
@@ -203,7 +200,9 @@ class MapRun:
         if begun.done() or self._work.closed:
             return
         try:
-            self._begin_unit(chunk)
+            with self.scope.loop.running():
+                places = list(map(self._place, chunk))
+            self._begin_unit(places)
         except BaseException as error:
             begun.set_exception(_raised(error))
         else:
@@ -215,9 +214,8 @@ class MapRun:
             self._source_waker.set_result(None)
             self.core.touch(self.scope)
 
-    def _begin_unit(self, chunk: list[Any]) -> None:
-        places = [self._place(item) for item in chunk]
-        unit = Unit(key=places[0].key, waiting=len(chunk))
+    def _begin_unit(self, places: list[Place]) -> None:
+        unit = Unit(places[0].key, len(places))
         self._running[unit] = None
         for place in places:
             self._units[place.ref.ord] = unit
@@ -232,8 +230,7 @@ class MapRun:
             self.core.due.add(item.seq, lambda: self.accept(item))
 
     def _place(self, item: Any) -> Place:
-        with self.scope.loop.running():
-            own = self._options.key(item)
+        own = self._options.key(item)
         if not is_storable_text(own):
             raise BadOption(f"{self.key}: key={own!r} of item {self._pulled} is no text that UTF-8 can write")
         own = self.core.place.text(own)
@@ -242,7 +239,7 @@ class MapRun:
         if branch in self._branches:
             raise DuplicateKey(f"{self.key}: two items have the key {own!r}: a key finds one item again after a crash")
         self._branches.add(branch)
-        ref = ItemRef(map=self.hash, ord=self._pulled, branch=branch, within=self.scope.branch)
+        ref = ItemRef(self.hash, self._pulled, branch, self.scope.branch)
         self._keys[ref.ord] = own
         if self._streaming:
             self._objects[ref.ord] = item

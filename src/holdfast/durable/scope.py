@@ -24,7 +24,7 @@ class InBody:
 
 def is_storable_text(value: object) -> bool:
     """Whether it can be a key."""
-    return isinstance(value, str) and value.encode("utf-8", "ignore").decode() == value
+    return isinstance(value, str) and (value.isascii() or value.encode("utf-8", "ignore").decode() == value)
 
 
 def escape(text: str) -> str:

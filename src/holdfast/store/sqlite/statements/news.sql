@@ -76,8 +76,10 @@ RETURNING key, total, every, first_failure, done;
 UPDATE groups SET active = active + ? WHERE rid = ? AND map = ?;
 
 -- name: free_slots
--- How many more children the group may release.
-SELECT lim - active FROM groups WHERE rid = ? AND map = ?;
+-- How many more children the group may release; none if it holds none back.
+SELECT CASE WHEN EXISTS (SELECT 1 FROM runs INDEXED BY runs_held WHERE parent = ?1 AND map = ?2 AND held = 1)
+            THEN lim - active ELSE 0 END
+FROM groups WHERE rid = ?1 AND map = ?2;
 
 -- name: release
 -- Release the next held children.
