@@ -8,7 +8,7 @@ from holdfast.records.journal import CANCEL, Group, Op
 from holdfast.records.run import Status
 from holdfast.store.sqlite.statements import NEWS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
-from holdfast.store.sqlite.values import Stored
+from holdfast.store.sqlite.values import Row, Stored
 
 STREAM_CHUNKS = 16  # into so many chunks the ends of children are gathered for a suspended parent that streams them
 STREAM_WAIT = 10_000  # or for so many microseconds per child: about a thousandth of that goes into replaying it
@@ -46,8 +46,7 @@ def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int, becau
         cancel_children(tx, rid, f"its parent {status}", at)
 
 
-def tell_parent(tx: Transaction, place: tuple[int | None, str, int, int, int | None, int, int, int], ok: bool,
-                value: Stored, at: int) -> None:  # fmt: skip
+def tell_parent(tx: Transaction, place: Row, ok: bool, value: Stored, at: int) -> None:
     """Tell the parent at a child's place, as ``RUNS.place`` gives it, how the child ended."""
     parent, key, generation, _, map, ord, branch, held = place
     if parent is None:
