@@ -185,7 +185,8 @@ class Running:
 
     def _info(self, effect: Effect) -> StepInfo:
         number, key = len(effect.failures) + 1, f"{self._prefix}/{effect.key}"
-        return StepInfo(**self._log, step=effect.key, attempt=number, idempotency_key=key)
+        tell = self._effects.tell
+        return StepInfo(**self._log, step=effect.key, attempt=number, idempotency_key=key, tell=tell)
 
 
 def _unkept(effect: Effect, ended: Ended, error: NotStorable) -> Ended:
