@@ -38,6 +38,7 @@ from holdfast.durable.calls import Call, Options, Target
 from holdfast.integrations.pydantic_ai import agentrun, options
 from holdfast.integrations.pydantic_ai.failures import LibraryError, RetriedLibraryError, carrying, original
 from holdfast.integrations.pydantic_ai.messages import asked
+from holdfast.integrations.pydantic_ai.owntools import called_as_itself, own_tool
 from holdfast.integrations.pydantic_ai.usage import usage_of
 from holdfast.records.journal import Op
 
@@ -86,6 +87,10 @@ class Units(DurableOperationBackend[Options]):
         """Carry out an operation, once."""
         unit = self._unit(operation.operation_id, params)
         scope, run = agentrun.present(f"{unit.name} was asked for", self._agent)
+        key = run.key(unit.name, unit.own)
+        if (tool := own_tool(params)) is not None:
+            itself = called_as_itself(cast(ToolsetCallToolParams, params), tool, key)
+            return await operation.handler(cast(P, itself))
         chosen = config or (self._model if unit.op is Op.MODEL else self._tool)
         ran = False
 
@@ -98,7 +103,7 @@ class Units(DurableOperationBackend[Options]):
             return {"message": value, "usage": usage_of(result)} if isinstance(result, ModelResponse) else value
 
         try:
-            value = await _step(unit, run.key(unit.name, unit.own), chosen, work)
+            value = await _step(unit, key, chosen, work)
         except LibraryError as error:
             raise original(error) from error.__cause__
         finally:
