@@ -40,6 +40,10 @@ _MODEL = Options(retry_on=(Transient,))
 _TOOL = Options()
 
 
+def _unrecordable(error: Exception) -> NotStorable:
+    return NotStorable(f"what it returned cannot be recorded ({error}): return JSON values, a model or a dataclass")
+
+
 class Durable(BaseDurabilityCapability[AgentDepsT]):
     """Makes a pydantic-ai agent durable inside a run; outside one it changes nothing, and says so once.
 
@@ -68,7 +72,7 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         durable_unit_noun="step",
         durable_container_noun="run",
         codec=JSON_CODEC,
-        serialization_failure=lambda error: NotStorable(f"it returned what JSON cannot hold: {error}"),
+        serialization_failure=_unrecordable,
         unsupported_runtime_toolset_kinds=frozenset({"function", "mcp", "dynamic"}),
         # A session that a step opens is not kept for the next one: its run may be elsewhere by then.
         toolset_lifecycles={"function": "enter-outside-durable", "mcp": "enter-never", "dynamic": "enter-never"},
