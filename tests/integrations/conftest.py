@@ -1,4 +1,4 @@
-"""What agents of other libraries are promised, one file per promise; on the virtual clock unless real time is the point.
+"""What agents of other libraries are promised, one file per promise, on the virtual clock where time plays a part.
 
 Everything here also passes with ``HOLDFAST_ALWAYS_SUSPEND=1``.
 """

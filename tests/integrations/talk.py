@@ -21,9 +21,10 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from holdfast import App, Context
 from holdfast import Agent as HoldfastAgent
+from holdfast import App, Context
 from holdfast.integrations.pydantic_ai import Durable
+from holdfast.testing import Rig, RigRun
 
 Plan = list[list[int]]
 """What a model does: in each round it calls some of the agent's tools, by number, and then it says what they gave."""
@@ -112,6 +113,16 @@ def timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: timeless(v) for k, v in value.items() if k not in ("timestamp", "run_id", "conversation_id")}
     return [timeless(one) for one in value] if isinstance(value, list) else value
+
+
+async def until_recorded(t: Rig, run: RigRun[Any], key: str) -> None:
+    """Wait until the outcome of a step is recorded."""
+    watch = t.store.watch()
+    try:
+        while key not in await run.recorded():
+            await watch.wait(1.0)
+    finally:
+        watch.close()
 
 
 def body_of(app: App[None], agent: Agent[None, Any]) -> HoldfastAgent[[str], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A process is killed after every entry of an agent's journal; another one goes on, and repeats nothing that is recorded.
+"""A process is killed after every entry of an agent's journal; the next one repeats nothing that is recorded.
 
 The model is asked exactly once for each recorded request, each recorded tool call is made once, and the answer and all
 messages are those of an undisturbed run.
@@ -80,7 +80,7 @@ class Life:
         assert self._survivor.ended_well
         begun_again = [step for step in self._place.ledger.begun(self._since) if self._before.has(step)]
         assert not begun_again
-        requests = [times for step, times in self._place.ledger.begun().items() if ".model#" in step]
+        requests = [times for step, times in self._place.ledger.begun().items() if ":model#" in step]
         assert requests == [1] * (len(self._plan) + 1)
         assert not self._before.forgotten_by(Snapshot.take(self._place.store))
         assert self._place.noted == undisturbed

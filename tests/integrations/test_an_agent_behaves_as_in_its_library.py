@@ -1,4 +1,4 @@
-"""Inside a run an agent does what it does outside: retries, validation, limits, fallbacks and errors are the library's."""
+"""Inside a run an agent does what it does outside: retries, validation, limits and errors are the library's."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ async def test_errors_of_a_model_reach_the_body_as_themselves(app: App[None], er
 async def test_other_errors_are_those_of_a_step(app: App[None]) -> None:
     seen = await in_a_run(app, Agent(failing(lambda: ValueError("no")), name="a", capabilities=[Durable()]))
     assert isinstance(seen, StepFailed)
-    assert (seen.key, seen.type_name) == ("a.model#1.1", "ValueError")
+    assert (seen.key, seen.type_name) == ("a:model#1.1", "ValueError")
 
 
 async def test_a_fallback_takes_over(app: App[None]) -> None:
@@ -219,7 +219,7 @@ async def test_a_model_that_does_not_answer_in_time(app: App[None]) -> None:
     agent = Agent(FunctionModel(never), name="a", capabilities=[Durable(model_steps={"timeout": "50ms"})])
     seen = await in_a_run(app, agent)
     assert isinstance(seen, StepTimedOut)
-    assert "a.model#1.1" in str(seen)
+    assert "a:model#1.1" in str(seen)
 
 
 async def test_a_missing_key_is_named(app: App[None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ async def test_runs_of_one_agent_side_by_side(app: App[None]) -> None:
         run = await t.start(body())
         assert await run.result() == ["done"] * 3
         assert sorted(await run.recorded()) == sorted(
-            f"a.{what}" for n in (1, 2, 3) for what in (f"model#{n}.1", f"echo#{n}.c0", f"model#{n}.2")
+            key for n in (1, 2, 3) for key in (f"a:model#{n}.1", f"a.echo#{n}.c0", f"a:model#{n}.2")
         )
 
 
@@ -328,13 +328,13 @@ async def test_a_changed_prompt_keeps_the_recorded_answer_and_logs_drift(
     async with new.test(store=url, check_replay=False) as t, asyncio.timeout(20):
         await t.resolve(f"{run.id}/on", True)
         assert await (await t.get(run.id)).result() == ["be brief", "be thorough"]
-    assert "a.model#1.1 was recorded with other arguments" in caplog.text
+    assert "a:model#1.1 was recorded with other arguments" in caplog.text
 
 
 def test_options_that_make_no_sense_are_refused() -> None:
     with pytest.raises(BadOption, match=r"model_steps=….*retrys.*timeout, retries"):
         Durable(model_steps={"retrys": 3})  # type: ignore[typeddict-unknown-key]
-    with pytest.raises(BadOption, match="tool_steps.*retries=-1"):
+    with pytest.raises(BadOption, match=r"tool_steps.*retries=-1"):
         Durable(tool_steps={"retries": -1})
 
 

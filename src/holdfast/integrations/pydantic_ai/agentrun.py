@@ -19,7 +19,6 @@ class AgentRun:
 
     number: int
     stamped: dict[int, object] = field(default_factory=dict)  # messages that have their times
-    told: list[int] = field(default_factory=lambda: [0])  # how many messages earlier asks have recorded
     _counts: Counter[str] = field(default_factory=Counter)
 
     def key(self, name: str, own: str | None = None) -> str:
@@ -32,6 +31,11 @@ class AgentRun:
 
 
 _present: ContextVar[AgentRun | None] = ContextVar("holdfast_agent_run", default=None)
+
+
+def plain(name: str) -> str:
+    """A name as a part of keys and of promises' names."""
+    return name.replace("/", ".").replace("#", ".")
 
 
 def begin(scope: Scope, agent: str) -> AgentRun:

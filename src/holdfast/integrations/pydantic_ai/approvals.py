@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_ai.durable_exec import ExternalEventError, ExternalEventWaiter
 from pydantic_ai.exceptions import ToolFailed
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
+from pydantic_ai.messages import ModelMessage, ToolCallPart
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext, ToolApproved, ToolDenied
 from pydantic_core import to_jsonable_python
 
@@ -21,11 +21,12 @@ from holdfast import codec
 from holdfast.durable.calls import Call, Target
 from holdfast.durable.client import Client
 from holdfast.durable.context import Context, Promise
+from holdfast.durable.recorded import name_in, scope_of
 from holdfast.errors import PromiseFailed
-from holdfast.integrations.pydantic_ai import agentrun
+from holdfast.integrations.pydantic_ai import agentrun, transcript
 from holdfast.records.journal import Kind, Op
 
-_ASK = ".ask"
+_ASK = ":ask"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +107,8 @@ class _Waiting:
         self.call = call
         self.kind = kind
         self.metadata = requests.metadata.get(call.tool_call_id)
-        name = f"{agent}.{call.tool_name}.{kind}"
-        self.promise = declared(name, call.tool_call_id, ToolDecision if kind == "approval" else Any)
+        name = f"{call.tool_name}.{kind}"
+        self.promise = declared(agent, name, call.tool_call_id, ToolDecision if kind == "approval" else Any)
 
     async def approval(self) -> ToolApproved | ToolDenied:
         try:
@@ -136,25 +137,23 @@ class _Waiting:
 
 
 async def _record(agent: str, ctx: RunContext[Any], waiting: list[_Waiting]) -> None:
-    """Record what is asked, with the messages that no earlier ask has recorded: bytes grow with what is new."""
-    _, run = agentrun.present("an approval was asked for", agent)
-    messages = ModelMessagesTypeAdapter.dump_python(ctx.messages[run.told[0] :], mode="json")
-    run.told[0] = len(ctx.messages)
-    shown = {"agent": agent, "of": ctx.run_id, "calls": [each.shown() for each in waiting], "messages": messages}
+    """Record what is asked, with what was said: messages that an earlier ask of the run has recorded by their place."""
+    scope, run = agentrun.present("an approval was asked for", agent)
+    calls = [each.shown() for each in waiting]
+    shown = {"agent": agent, "calls": calls, "messages": transcript.of(scope).refer(ctx.messages)}
 
     async def ask(calls: list[Any]) -> dict[str, Any]:
         return shown
 
     name = f"{agent}{_ASK}"
-    await Call(Target(op=Op.STEP, name=name, fn=ask), (shown["calls"],), {}).using(key=run.key(name))
+    await Call(Target(op=Op.STEP, name=name, fn=ask), (calls,), {}).using(key=run.key(name))
 
 
-def declared(name: str, own: str | None, type: Any) -> Promise[Any]:
+def declared(agent: str, name: str, own: str | None, type: Any) -> Promise[Any]:
     """A promise of the present run of an agent."""
-    agent = name.partition(".")[0]
     scope, run = agentrun.present(f"promise {name} was declared", agent)
-    key = f"{name}.{run.key(name, own)}".replace("/", ".").replace("#", ".")
-    return Context(scope.core, None).promise(key, type)
+    key = f"{agent}.{name}.{run.key(f'~{name}', own)}"
+    return Context(scope.core, None).promise(agentrun.plain(key), type)
 
 
 class Waiter(ExternalEventWaiter):
@@ -169,13 +168,13 @@ class Waiter(ExternalEventWaiter):
     async def wait(
         self, name: str, *, ask: Callable[[str], Awaitable[JsonValue]], timeout: timedelta | None
     ) -> JsonValue:
-        promise = declared(f"{self._agent}.{name}", None, Any)
+        promise = declared(self._agent, name, None, Any)
 
         async def hand_out(token: str) -> Any:
             return await ask(token)
 
         _, run = agentrun.present(f"{name} was waited for", self._agent)
-        step = f"{self._agent}.{name}.ask"
+        step = f"{self._agent}:hand-out.{agentrun.plain(name)}"
         target = Target(op=Op.STEP, name=step, fn=hand_out)
         answer: JsonValue = await Call(target, (promise.id,), {}).using(key=run.key(step))
         return answer if answer is not None else await _awaited(promise, timeout)
@@ -213,8 +212,8 @@ async def pending_calls(client: Client, run_id: str) -> list[PendingCalls]:
             continue
         if entry.op is Op.PROMISE:
             settled.add(f"{run_id}/{entry.key}")
-        elif entry.op is Op.STEP and _ASK in entry.key:
-            asks.append(json.loads(codec.unpack(entry.value)))
+        elif entry.op is Op.STEP and name_in(entry.key).endswith(_ASK):
+            asks.append({"scope": scope_of(entry.key), **json.loads(codec.unpack(entry.value))})
     return _pending(asks, settled)
 
 
@@ -222,9 +221,8 @@ def _pending(asks: list[dict[str, Any]], settled: set[str]) -> list[PendingCalls
     said: dict[str, list[Any]] = defaultdict(list)
     found = []
     for ask in asks:
-        said[ask["of"]] += ask["messages"]
+        messages = transcript.restored(ask["messages"], said[ask["scope"]])
         calls = [PendingCall(**call) for call in ask["calls"] if call["promise"] not in settled]
         if calls:
-            messages = ModelMessagesTypeAdapter.validate_python(said[ask["of"]])
             found.append(PendingCalls(agent=ask["agent"], calls=calls, messages=messages))
     return found

@@ -102,14 +102,19 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         """Whether this is the body of a run: not one of its steps, nor code outside."""
         return scope_or_none() is not None
 
+    @property
+    def _own(self) -> str:
+        """What the names of its steps begin with."""
+        return agentrun.plain(self.name)
+
     def get_durable_operation_backend(self) -> Units:
-        return Units(self.name, self._model_options, self._tool_options)
+        return Units(self._own, self._model_options, self._tool_options)
 
     # -- what the library would take from its process, and a replay must find again
 
     def get_default_run_id(self) -> str | None:
         scope = scope_or_none()
-        return None if scope is None else f"{scope.core.run_id}/{scope.next_key(f'~agent-run:{self.name}')}"
+        return None if scope is None else f"{scope.core.run_id}/{scope.next_key(f'~agent-run:{self._own}')}"
 
     def get_default_conversation_id(self, run_id: str) -> str | None:
         return conversation_id_from_run_id(run_id) if self.in_durable_context else None
@@ -124,11 +129,11 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         if scope is None:
             self._say_undurable()
             return await super().wrap_run(ctx, handler=handler)
-        run = agentrun.begin(scope, self.name)
+        run = agentrun.begin(scope, self._own)
         with ExitStack() as stack:
             stack.enter_context(disable_threads())  # what the library calls outside of steps is part of the body
             stack.enter_context(replay_scope(is_replaying=lambda: scope.core.replaying))
-            stack.enter_context(external_event_scope(approvals.Waiter(self.name)))
+            stack.enter_context(external_event_scope(approvals.Waiter(self._own)))
             result = await super().wrap_run(ctx, handler=handler)
         stamp(result.all_messages(), ctx.run_id, _now(), run.stamped)
         return result
@@ -137,7 +142,7 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         self, ctx: RunContext[AgentDepsT], request_context: ModelRequestContext
     ) -> ModelRequestContext:
         if self.in_durable_context:
-            _, run = agentrun.present("a model was to be asked", self.name)
+            _, run = agentrun.present("a model was to be asked", self._own)
             stamp(request_context.messages, ctx.run_id, _now(), run.stamped)
         return await super().before_model_request(ctx, request_context)
 
@@ -146,7 +151,7 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
     ) -> DeferredToolResults | None:
         if not (self._approvals and self.in_durable_context):
             return None
-        return await approvals.decided(self.name, ctx, requests)
+        return await approvals.decided(self._own, ctx, requests)
 
     # -- streams
 

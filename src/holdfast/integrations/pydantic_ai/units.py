@@ -61,13 +61,13 @@ class Units(DurableOperationBackend[Options]):
     """Makes steps of an agent's operations.
 
     Args:
-        agent: its name, which the names of the steps begin with.
+        agent: what the names of the steps begin with.
         model: how requests of models are carried out.
         tool: how all else is.
     """
 
     def __init__(self, agent: str, model: Options, tool: Options) -> None:
-        self._agent = agent.replace("/", ".").replace("#", ".")
+        self._agent = agent
         self._model = model
         self._tool = tool
 
@@ -114,13 +114,13 @@ class Units(DurableOperationBackend[Options]):
         agent = self._agent
         match of, params:
             case ModelRequestId(), ModelRequestParams():
-                return Unit(name=f"{agent}.model", own=None, asked=asked(params), op=Op.MODEL)
+                return Unit(name=f"{agent}:model", own=None, asked=asked(params), op=Op.MODEL)
             case ToolsetCallToolId(), ToolsetCallToolParams() | DynamicToolsetCallToolParams():
                 return Unit(name=f"{agent}.{params.name}", own=_call_id(params.ctx), asked=params.tool_args)
             case ToolsetValidateToolArgumentsId(), ToolsetCallToolParams() | DynamicToolsetCallToolParams():
-                return Unit(name=f"{agent}.{params.name}.validate", own=_call_id(params.ctx), asked=params.tool_args)
+                return Unit(name=f"{agent}:validate.{params.name}", own=_call_id(params.ctx), asked=params.tool_args)
             case _:
-                return Unit(name=f"{agent}.{_name_of(of)}", own=None, asked=None, op=_op_of(of))
+                return Unit(name=f"{agent}:{_name_of(of)}", own=None, asked=None, op=_op_of(of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _call_id(ctx: RunContext[Any]) -> str | None:
 def _name_of(of: DurableOperationId) -> str:
     match of:
         case CapabilityOperationId():
-            return f"{of.capability_id}.{of.operation}"
+            return agentrun.plain(f"{of.capability_id}.{of.operation}")
         case ModelCompactMessagesId():
             return "compact"
         case ModelCancelSuspendedResponseId():
@@ -156,9 +156,9 @@ def _name_of(of: DurableOperationId) -> str:
         case EventStreamHandlerId():
             return "event"
         case ToolsetGetToolsId():
-            return f"{of.toolset_id}.tools"
+            return agentrun.plain(f"tools.{of.toolset_id}")
         case ToolsetGetInstructionsId():
-            return f"{of.toolset_id}.instructions"
+            return agentrun.plain(f"instructions.{of.toolset_id}")
         case _:  # the union grows in minor releases of the library
             return type(of).__name__.removesuffix("Id")
 
