@@ -31,8 +31,9 @@ from holdfast.errors import NotStorable
 from holdfast.integrations.pydantic_ai import agentrun, approvals
 from holdfast.integrations.pydantic_ai.events import Publisher
 from holdfast.integrations.pydantic_ai.messages import stamp
-from holdfast.integrations.pydantic_ai.options import StepOptions, Transient, checked
+from holdfast.integrations.pydantic_ai.options import Transient
 from holdfast.integrations.pydantic_ai.units import Units
+from holdfast.integrations.stepoptions import StepOptions, checked
 
 logger = logging.getLogger("holdfast.agent")
 
