@@ -29,6 +29,8 @@ from holdfast.integrations.stepoptions import StepOptions, checked
 from holdfast.records.journal import Op
 from holdfast.records.usage import Usage
 
+__all__ = ["as_tool", "durable"]
+
 logger = logging.getLogger("holdfast.agent")
 
 C = TypeVar("C")
