@@ -17,6 +17,7 @@ from pydantic_ai.exceptions import (
     ModelRateLimitError,
     ModelRequestTimeout,
     ModelTimeoutError,
+    RunTimedOut,
     UnexpectedModelBehavior,
     UsageLimitExceeded,
     UserError,
@@ -26,7 +27,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import UsageLimits
 
-from holdfast import App, BadOption, Context, NotInRun, StepFailed, StepTimedOut
+from holdfast import App, BadOption, Context, NotInRun, RunCancelled, StepFailed, StepTimedOut
 from holdfast.clock import to_datetime
 from holdfast.integrations.pydantic_ai import Durable, Transient
 from tests.integrations.talk import body_of, calls, returned, says, scripted, timeless, told
@@ -359,3 +360,74 @@ async def test_a_tool_of_holdfast_needs_a_run(app: App[None]) -> None:
     agent = Agent(scripted(calls(("pay", {"amount": 1}))), name="a", tools=[pay], capabilities=[Durable()])
     with pytest.raises(NotInRun, match=r"pay\(.*outside a run"):
         await agent.run("go")
+
+
+async def test_a_cancel_reaches_the_agent_and_its_tool(app: App[None]) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+    agent = Agent(scripted(calls(("wait", {}))), name="a", capabilities=[Durable()])
+
+    @agent.tool_plain
+    async def wait() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    body = body_of(app, agent)
+    async with app.test() as t, asyncio.timeout(30):
+        run = await t.start(body("go"))
+        await begun.wait()
+        await run.cancel()
+        with pytest.raises(RunCancelled):
+            await run.result()
+        await ended.wait()
+
+
+async def test_its_own_timeout_is_of_the_run_s_clock(app: App[None]) -> None:
+    """It counts from its beginning, over the time that the run spends out of memory."""
+    wire = Tool(lambda: "wired", name="wire", requires_approval=True)
+    agent = Agent(scripted(calls(("wire", {})), says("done")), name="a", tools=[wire], capabilities=[Durable()])
+
+    @app.agent
+    async def body(ctx: Context) -> str:
+        try:
+            return (await agent.run("go", timeout=7200)).output
+        except RunTimedOut:
+            return f"late, after {ctx.now() - begun}"
+
+    async with app.test(always_suspend=True) as t:
+        begun = to_datetime(t.clock.now())
+        run = await t.start(body())
+        await t.advance("1h")
+        assert await run.status() == "waiting"
+        await t.crash()
+        await t.advance("2h")
+        assert await run.result() == "late, after 2:00:00"
+
+
+async def test_it_is_iterated_and_its_events_are_streamed_in_the_body(app: App[None]) -> None:
+    agent = Agent(scripted(calls(("add", {"a": 1})), says("2")), name="a", capabilities=[Durable()])
+    agent.tool_plain(name="add")(lambda a: a + 1)
+
+    @app.agent
+    async def body(ctx: Context) -> list[str]:
+        nodes = []
+        async with agent.iter("go") as steps:
+            async for node in steps:
+                nodes.append(type(node).__name__)
+        return nodes
+
+    async with app.test() as t:
+        t.crash_at("committed", nth=2)
+        run = await t.start(body())
+        nodes = await run.result()
+        assert nodes == [
+            "UserPromptNode",
+            "ModelRequestNode",
+            "CallToolsNode",
+            "ModelRequestNode",
+            "CallToolsNode",
+            "End",
+        ]
+        assert await run.recorded() == ["a:model#1.1", "a.add#1.c0", "a:model#1.2"]

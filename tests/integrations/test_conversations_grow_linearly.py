@@ -57,7 +57,7 @@ async def test_200_turns(app: App[None]) -> None:
     assert last < 1.02 * first, "the second half of the talk takes as many bytes as the first"
     assert max(stored) < 1.1 * min(stored)
     assert sent[-1] > 100 * sent[0] / 2, "though what goes to the model has grown all the time"
-    told = re.search(r"stored: (\d+) KB.*sent: (\d+\.\d) MB", PAGE.read_text("utf-8"), re.DOTALL)
+    told = re.search(r"stored: \| (\d+) KB.*sent: \| (\d+\.\d) MB", PAGE.read_text("utf-8"), re.DOTALL)
     assert told is not None
     assert abs(sum(stored) / 1024 - int(told[1])) <= 0.05 * int(told[1])
     assert abs(sum(sent) / 2**20 - float(told[2])) <= 0.05 * float(told[2])

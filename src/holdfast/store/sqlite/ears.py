@@ -17,9 +17,10 @@ from pathlib import Path
 
 from holdfast import codec
 from holdfast.clock import new_id
+from holdfast.errors import StoreUnusable
 
 EARS = "ears"
-_TRUSTED_S = 0.2  # how long the list of those who listen is believed: mtimes are coarse
+_TRUSTED_S = 0.05  # how long the list of those who listen is believed: mtimes are coarse
 _BUFFER = 4 * 2**20  # bytes that wait in a socket
 _AT_ONCE = 1000  # datagrams that are read together
 
@@ -28,16 +29,16 @@ class SqliteEars:
     """See :class:`holdfast.store.base.Ears`."""
 
     def __init__(self, folder: Path, run_id: str) -> None:
-        folder.mkdir(exist_ok=True)
-        _remove_dead(folder)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        token = new_id(0)
-        self._token = token.encode()
-        self._file = folder / f"{_name_of(run_id)}.{self._socket.getsockname()[1]}.{token}"
-        self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            folder.mkdir(exist_ok=True)
+            _remove_dead(folder)
+            self._socket = _listening_socket()
+            token = new_id(0)
+            self._token = token.encode()
+            self._file = folder / f"{_name_of(run_id)}.{self._socket.getsockname()[1]}.{token}"
+            self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise StoreUnusable(f"nobody can listen to runs in {folder}: {error}") from error
         fcntl.flock(self._claim, fcntl.LOCK_EX)
         self._closed = False
 
@@ -108,8 +109,9 @@ class Voice:
         if changed != self._seen[0] or now - self._seen[1] > _TRUSTED_S:
             self._ears, self._seen = {}, (changed, now)
             for name in os.listdir(self._folder):
-                run, port, token = name.split(".")
-                self._ears.setdefault(run, []).append((int(port), token.encode()))
+                with suppress(ValueError):  # a file of somebody else's
+                    run, port, token = name.split(".")
+                    self._ears.setdefault(run, []).append((int(port), token.encode()))
         return self._ears
 
     def close(self) -> None:
@@ -119,6 +121,14 @@ class Voice:
                 self._socket.close()
                 self._socket = None
             self._folder = self._folder / "closed"
+
+
+def _listening_socket() -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    listening.bind(("127.0.0.1", 0))
+    listening.setblocking(False)
+    return listening
 
 
 def _name_of(run_id: str) -> str:
