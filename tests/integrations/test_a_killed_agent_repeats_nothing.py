@@ -78,8 +78,11 @@ class Life:
         """See the other one finish, and compare."""
         self._survivor.wait()
         assert self._survivor.ended_well
-        begun_again = [step for step in self._place.ledger.begun(self._since) if self._before.has(step)]
-        assert not begun_again
+        begun = self._place.ledger.begun(self._since)
+        assert not [step for step in begun if self._before.has(step)]
+        recorded = sum(len(one.entries) for one in self._before.recorded.values())
+        everything = len(self._plan) + 1 + sum(map(len, self._plan))
+        assert sum(begun.values()) == everything - recorded, "what is recorded is not done under another key either"
         requests = [times for step, times in self._place.ledger.begun().items() if ":model#" in step]
         assert requests == [1] * (len(self._plan) + 1)
         assert not self._before.forgotten_by(Snapshot.take(self._place.store))

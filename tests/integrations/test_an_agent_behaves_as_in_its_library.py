@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolOutput
+from pydantic_ai.capabilities import ProcessHistory
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelContextWindowExceededError,
@@ -431,3 +432,21 @@ async def test_it_is_iterated_and_its_events_are_streamed_in_the_body(app: App[N
             "End",
         ]
         assert await run.recorded() == ["a:model#1.1", "a.add#1.c0", "a:model#1.2"]
+
+
+async def test_plain_functions_that_the_library_calls_in_the_body_run_there(app: App[None]) -> None:
+    """Threads would be refused: they run inline."""
+    agent = Agent(
+        FunctionModel(lambda messages, info: says(f"{info.instructions}, {len(messages)} message")), name="a",
+        capabilities=[ProcessHistory(lambda messages: messages[-1:]), Durable()],
+    )  # fmt: skip
+
+    @agent.instructions
+    def instruct() -> str:
+        return "be brief"
+
+    @agent.output_validator
+    def shout(text: str) -> str:
+        return text.upper()
+
+    assert await in_a_run(app, agent) == "BE BRIEF, 1 MESSAGE"

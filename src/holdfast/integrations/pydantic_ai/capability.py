@@ -132,7 +132,9 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
             return await super().wrap_run(ctx, handler=handler)
         run = agentrun.begin(scope, self._own)
         with ExitStack() as stack:
-            stack.enter_context(disable_threads())  # what the library calls outside of steps is part of the body
+            # Private, for want of a public name; the library's own engine for Temporal does the same. What the library
+            # calls outside of steps is a part of the body, which has no threads.
+            stack.enter_context(disable_threads())
             stack.enter_context(replay_scope(is_replaying=lambda: scope.core.replaying))
             stack.enter_context(external_event_scope(approvals.Waiter(self._own)))
             result = await super().wrap_run(ctx, handler=handler)

@@ -86,28 +86,18 @@ class Units(DurableOperationBackend[Options]):
     async def perform(self, operation: DurableOperation[P, W, R], params: P, config: Options | None) -> R:
         """Carry out an operation, once."""
         unit = self._unit(operation.operation_id, params)
-        scope, run = agentrun.present(f"{unit.name} was asked for", self._agent)
+        _, run = agentrun.present(f"{unit.name} was asked for", self._agent)
         key = run.key(unit.name, unit.own)
         if (tool := own_tool(params)) is not None:
             itself = called_as_itself(cast(ToolsetCallToolParams, params), tool, key)
             return await operation.handler(cast(P, itself))
-        chosen = config or (self._model if unit.op is Op.MODEL else self._tool)
-        ran = False
-
-        async def work(asked: Any) -> Any:
-            nonlocal ran
-            ran = True
-            with carrying(chosen.retry_on), durable_unit_scope():
-                result = await operation.handler(params)
-            value = operation.result_codec.dump(result)
-            return {"message": value, "usage": usage_of(result)} if isinstance(result, ModelResponse) else value
-
+        work = _Work(operation, params, config or (self._model if unit.op is Op.MODEL else self._tool))
         try:
-            value = await _step(unit, key, chosen, work)
+            value = await work.call(unit, key)
         except LibraryError as error:
             raise original(error) from error.__cause__
         finally:
-            record_durable_unit(executed=ran and not scope.core.replaying)
+            record_durable_unit(executed=work.done)  # for the library's telemetry
         return operation.result_codec.load(value["message"] if unit.op is Op.MODEL else value)
 
     def _unit(self, of: DurableOperationId, params: object) -> Unit:
@@ -136,9 +126,30 @@ class _Bound(BoundDurableOperation[P, W, R], Generic[P, W, R]):
         return await self._units.perform(self._operation, params, cast("Options | None", config))
 
 
-def _step(unit: Unit, key: str, chosen: Options, work: Callable[..., Any]) -> Call[Any]:
-    defaults = chosen.changed(retry_on=(RetriedLibraryError, *chosen.retry_on), raises=(LibraryError,))
-    return Call(Target(op=unit.op, name=unit.name, fn=work, defaults=defaults), (unit.asked,), {}).using(key=key)
+class _Work(Generic[P, W, R]):
+    """What a step does: the operation, and its result as it is recorded.
+
+    Attributes:
+        done: whether it has been done here, rather than found in the journal.
+    """
+
+    def __init__(self, operation: DurableOperation[P, W, R], params: P, options: Options) -> None:
+        self.done = False
+        self._operation = operation
+        self._params = params
+        self._options = options
+
+    def call(self, unit: Unit, key: str) -> Call[Any]:
+        retried = (RetriedLibraryError, *self._options.retry_on)
+        defaults = self._options.changed(retry_on=retried, raises=(LibraryError,))
+        return Call(Target(op=unit.op, name=unit.name, fn=self, defaults=defaults), (unit.asked,), {}).using(key=key)
+
+    async def __call__(self, asked: Any) -> Any:
+        self.done = True
+        with carrying(self._options.retry_on), durable_unit_scope():
+            result = await self._operation.handler(self._params)
+        value = self._operation.result_codec.dump(result)
+        return {"message": value, "usage": usage_of(result)} if isinstance(result, ModelResponse) else value
 
 
 def _call_id(ctx: RunContext[Any]) -> str | None:
