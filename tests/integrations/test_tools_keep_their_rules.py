@@ -15,7 +15,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
-from pydantic_ai.toolsets import FunctionToolset
+from pydantic_ai.toolsets import DynamicToolset, FunctionToolset
 
 from holdfast import App, Context, OutcomeUnknown, Settings, ToolContext, idempotency_key
 from holdfast.integrations.pydantic_ai import Durable
@@ -210,6 +210,29 @@ async def test_calls_of_an_mcp_server_are_steps(app: App[None], tmp_path: Path) 
         recorded = await run.recorded()
     assert {"a:tools.shelf#1.1", "a.fetch#1.c0", "a.fetch#1.d0"} <= set(recorded)
     assert ledger.read_text().split().count("Emma") == 1
+    assert (await agent.run("outside of any run")).output == "['here is Emma', 'here is Persuasion']"
+
+
+async def test_a_toolset_that_is_made_anew_for_each_step(app: App[None]) -> None:
+    async def lookup(place: str) -> str:
+        return f"found in {place}"
+
+    made: list[int] = []
+
+    def toolset(ctx: RunContext[None]) -> FunctionToolset[None]:
+        made.append(ctx.run_step)
+        return FunctionToolset([lookup], id="inner")
+
+    dynamic = DynamicToolset(toolset, id="desk")
+    model = gives_back(calls(("lookup", {"place": "x"})))
+    agent = Agent(model, name="a", toolsets=[dynamic], capabilities=[Durable()])
+    body = body_of(app, agent)
+    async with app.test() as t:
+        t.crash_at("committed", nth=3)
+        run = await t.start(body("go"))
+        assert (await run.result())["output"] == "['found in x']"
+        assert {"a:tools.desk#1.1", "a.lookup#1.c0"} <= set(await run.recorded())
+    assert made
 
 
 async def test_a_toolset_is_durable_and_one_without_an_id_is_refused(app: App[None]) -> None:
@@ -227,3 +250,19 @@ async def test_a_toolset_is_durable_and_one_without_an_id_is_refused(app: App[No
         assert "a.lookup#1.c0" in await run.recorded()
     with pytest.raises(UserError, match="unique `id`"):
         Agent(gives_back(), name="b", toolsets=[FunctionToolset([lookup])], capabilities=[Durable()])
+
+
+async def test_a_tool_of_holdfast_is_replaced_in_tests_and_its_calls_are_counted(app: App[None]) -> None:
+    @app.tool
+    async def pay(amount: int) -> str:
+        raise AssertionError("no bank in tests")
+
+    async def no_bank(amount: int) -> str:
+        return f"would pay {amount}"
+
+    agent = Agent(gives_back(calls(("pay", {"amount": 3}))), name="a", tools=[pay], capabilities=[Durable()])
+    body = body_of(app, agent)
+    async with app.test() as t:
+        t.replace(pay, no_bank)
+        assert (await (await t.start(body("go"))).result())["output"] == "['would pay 3']"
+        assert t.calls(pay) == [pay(amount=3)]

@@ -76,7 +76,11 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         serialization_failure=_unrecordable,
         unsupported_runtime_toolset_kinds=frozenset({"function", "mcp", "dynamic"}),
         # A session that a step opens is not kept for the next one: its run may be elsewhere by then.
-        toolset_lifecycles={"function": "enter-outside-durable", "mcp": "enter-never", "dynamic": "enter-never"},
+        toolset_lifecycles={
+            "function": "enter-outside-durable",
+            "mcp": "enter-outside-durable",
+            "dynamic": "enter-never",
+        },
         tool_config_key="holdfast",
     )
 
