@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic_ai import ModelHTTPError, ModelMessage, ModelResponse
@@ -19,6 +20,7 @@ from examples.claims.model import Related
 from examples.claims.report import Report, Tally, without_advice
 from examples.claims.reviewer import reviewer
 from examples.claims.survey import read_chunk, survey
+from tests.integrations.provider import call_of, serving
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = 60
@@ -99,3 +101,27 @@ def test_the_demo_survives_a_kill_and_repeats_nothing(file: Path) -> None:
     assert counted["steps executed, by the ledger"] == once + counted["in flight at the kill, run again"]
     assert counted["requests of the reviewer's model"] == 2 * for_a_person(by_plain_code(file))
     assert "No model was asked: rules" in demo.stdout
+
+
+def test_with_a_model_the_same_code_asks_it(file: Path) -> None:
+    """A provider on this machine, which says the same of every claim."""
+
+    def answer(messages: list[dict[str, Any]]) -> dict[str, Any]:
+        if any(message["role"] == "tool" for message in messages):
+            return call_of("final_result", {"next": "inspect", "question": "Was it a flood?"})
+        return call_of("figures", {})
+
+    with serving(answer) as provider:
+        environment = {name: value for name, value in os.environ.items() if name != LEDGER} | {
+            "MODEL": "openai-chat:gpt-4o", "OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "none",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "examples.claims.demo", "--data", str(file)]
+        demo = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False
+        )
+    assert (demo.returncode, demo.stderr) == (0, "")
+    persons = for_a_person(by_plain_code(file))
+    assert re.search(rf"inspect +{persons}\n", demo.stdout)
+    assert "The reviewer thinks with openai-chat:gpt-4o." in demo.stdout
+    assert "inspect: Was it a flood?" in demo.stdout
+    assert 2 * persons <= len(provider.asked) <= 2 * persons + 20  # those at work when worker A was killed, again
