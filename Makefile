@@ -72,7 +72,7 @@ soak: $(READY)
 	done
 
 portable: $(READY)
-	$(BIN)/python -m pytest tests/unit tests/contract tests/kernel tests/golden $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/unit tests/contract tests/kernel tests/golden tests/integrations $(PYTEST_ARGS)
 
 # the peers' environment, .venv-peers, is made by the bench itself
 bench: $(READY)

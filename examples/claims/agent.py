@@ -1,5 +1,7 @@
 """The claims agent: reads a file, assesses every claim step by step, and ends with a report.
 
+What needs a person it hands to the reviewer first, an agent that thinks with a model (``reviewer.py``).
+
 It is plain asyncio. Every step is recorded once it has run: kill the worker at any moment, start another one, and it
 goes on where the first one stopped.
 """
@@ -11,8 +13,9 @@ from typing import Final
 
 from examples.claims import analysis
 from examples.claims.ledger import note, noted
-from examples.claims.model import Assessment, Claim, Coverage, Price, Related
+from examples.claims.model import Assessment, Claim, Coverage, Outcome, Price, Related
 from examples.claims.report import Report, Tally
+from examples.claims.reviewer import Case, reviewed
 from examples.claims.survey import Survey, read_chunk, survey
 from holdfast import App, Context, Failure
 
@@ -29,13 +32,17 @@ async def process(ctx: Context, path: str) -> Report:
     found = await ctx.step(survey, path)
 
     async def assess(claim: Claim) -> Assessment:
+        related = found.related.get(claim.id, Related())
         findings = await ctx.step(validate, claim)
         coverage, anomalies = await asyncio.gather(
             ctx.step(check_coverage, claim),
-            ctx.step(detect_anomalies, claim, found.related.get(claim.id, Related())),
+            ctx.step(detect_anomalies, claim, related),
         )
         priced = await ctx.step(price, claim, coverage).using(timeout="1m", retries=3)
-        return await ctx.step(decide, claim, findings + anomalies, priced)
+        assessment = await ctx.step(decide, claim, findings + anomalies, priced)
+        if assessment.decision.outcome is not Outcome.PERSON:
+            return assessment
+        return await reviewed(Case(claim, related, assessment))
 
     tally = Tally()
     claims = claims_of(ctx, found)

@@ -8,12 +8,14 @@ import functools
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 from examples.claims.model import Claim
+from holdfast import NotInRun, idempotency_key
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,13 +56,24 @@ class Audit:
 
 def note(claim: Claim, step: str) -> None:
     """Note that a step is being executed, before it does anything: even one that is killed midway counts."""
+    _write(claim.id, step)
+
+
+def note_step() -> None:
+    """The same of the step that is running, whichever claim it is of: its key says so. Nothing outside a run."""
+    with suppress(NotInRun):
+        *_, claim_id, step = idempotency_key().split("/")
+        _write(unquote(claim_id), step)
+
+
+def _write(claim_id: str, step: str) -> None:
     path = os.environ.get(LEDGER)
     if path is None:
         return
     ledger = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         # One short write with O_APPEND is one line, whatever other processes and threads write.
-        os.write(ledger, f"{claim.id}\t{os.getpid()}\t{step}\n".encode())
+        os.write(ledger, f"{claim_id}\t{os.getpid()}\t{step}\n".encode())
     finally:
         os.close(ledger)
 
@@ -88,15 +101,16 @@ def recorded_units(keys: Iterable[str]) -> set[Unit]:
     """Say which units the keys of recorded steps stand for.
 
     A claim's step has the key ``map:process.assess#1/<claim id>/<step>#1``, ``/`` and ``#`` in the id being escaped;
-    other keys (reading the file) are of no claim.
+    those of the reviewer have keys of their own behind the ``#``. Other keys (reading the file) are of no claim.
     """
     places = [key.split("/") for key in keys]
-    return {(unquote(place[1]), place[2].partition("#")[0]) for place in places if len(place) == 3}
+    return {(unquote(place[1]), place[2].removesuffix("#1")) for place in places if len(place) == 3}
 
 
 def finished(units: Iterable[Unit]) -> int:
     """Count the claims of which every step is among the units."""
-    return sum(steps == len(STEPS) for steps in Counter(claim_id for claim_id, _ in units).values())
+    each = Counter(claim_id for claim_id, step in units if step in STEPS)
+    return sum(steps == len(STEPS) for steps in each.values())
 
 
 def audit(executions: Collection[Execution], recorded: Collection[Unit], claim_ids: Iterable[str]) -> Audit:

@@ -144,6 +144,23 @@ class Decision(Record):
     because: list[str]  # the same as sentences
 
 
+class Next(StrEnum):
+    """What a person should do next about a claim."""
+
+    SIGN = "sign"
+    COMPARE = "compare"
+    EXPLAIN = "explain"
+    INSPECT = "inspect"
+    ASK = "ask"
+
+
+class Advice(Record):
+    """What the reviewer prepares for the person who decides a claim."""
+
+    next: Next
+    question: str  # the one whose answer decides it
+
+
 class Assessment(Record):
     """Everything that was worked out about one claim: what the report is made of."""
 
@@ -155,3 +172,4 @@ class Assessment(Record):
     findings: list[Finding]
     price: Price
     decision: Decision
+    advice: Advice | None = None  # where a person decides

@@ -46,6 +46,7 @@ class Waiting(Record):
     payable: Decimal | None
     paid: Decimal
     because: list[str]
+    advice: str  # of the reviewer
 
 
 class Report(Record):
@@ -59,8 +60,15 @@ class Report(Record):
     denials: list[Count]
     findings: list[Count]
     comparisons: list[Count]  # the price against what was paid
+    advice: list[Count]  # what the reviewer says that a person should do next
     waiting: list[Waiting]  # the largest of those that need a person
     failures: list[str]  # claims whose assessment failed
+
+
+def without_advice(report: Report) -> Report:
+    """What a report says whatever the reviewer thinks."""
+    waiting = [one.model_copy(update={"advice": ""}) for one in report.waiting]
+    return report.model_copy(update={"advice": [], "waiting": waiting})
 
 
 @dataclass
@@ -97,6 +105,7 @@ class Tally:
             denials=_counts(reason for one in self._with(Outcome.DENY) for reason in one.decision.reasons),
             findings=_counts(code for one in everything for code in {found.code for found in one.findings}),
             comparisons=_counts(one.price.comparison.value for one in everything),
+            advice=_counts(one.advice.next.value for one in everything if one.advice is not None),
             waiting=_largest(self._with(Outcome.PERSON)),
             failures=sorted(self._failures),
         )
@@ -139,6 +148,7 @@ def _largest(assessments: list[Assessment]) -> list[Waiting]:
             payable=one.price.payable,
             paid=one.price.paid,
             because=one.decision.because,
+            advice="" if one.advice is None else f"{one.advice.next}: {one.advice.question}",
         )
         for one in ordered[:LISTED]
     ]

@@ -35,6 +35,7 @@ def sheets(report: Report) -> Iterator[Sheet]:
     """Lay a report out, most important first."""
     yield _money("What is to be done", "decision", [*report.outcomes, report.total])
     yield _counted("Why claims need a person", "reason", report.reasons)
+    yield _counted("What the reviewer advises a person to do next", "next", report.advice)
     yield _counted("Why claims are denied", "reason", report.denials)
     yield _counted("Price against what was paid", "comparison", report.comparisons)
     yield _counted("Findings", "finding", report.findings)
@@ -84,10 +85,10 @@ def _counted(title: str, of: str, counts: list[Count]) -> Sheet:
 
 def _waiting(report: Report) -> Sheet:
     rows = [
-        [one.claim_id, one.state, str(one.lost_on or "?"), _usd(one.payable), _usd(one.paid), "; ".join(one.because)]
+        [one.claim_id, one.state, _usd(one.payable), _usd(one.paid), "; ".join(one.because), one.advice]
         for one in report.waiting
     ]
-    columns = ["claim", "state", "lost on", "payable", "paid", "because"]
+    columns = ["claim", "state", "payable", "paid", "because", "the reviewer's advice"]
     return Sheet(title="For a person, the largest first (USD)", columns=columns, rows=rows)
 
 

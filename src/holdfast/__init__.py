@@ -6,6 +6,7 @@ from holdfast.durable.catalog import Agent, Tool, ToolContext
 from holdfast.durable.client import Client
 from holdfast.durable.context import Context, Promise
 from holdfast.durable.effects import idempotency_key
+from holdfast.durable.events import Teller, teller
 from holdfast.durable.forking import ForkPlan
 from holdfast.durable.handles import Run
 from holdfast.durable.map import Mapped
@@ -43,7 +44,9 @@ from holdfast.errors import (
     UsageError,
     WrongState,
 )
+from holdfast.records.event import RunEvent
 from holdfast.records.run import Status
+from holdfast.records.usage import Usage
 from holdfast.runtime import App, Runtime
 from holdfast.settings import Settings
 from holdfast.store.base import RunFilter
@@ -80,6 +83,7 @@ __all__ = [
     "Run",
     "RunBlocked",
     "RunCancelled",
+    "RunEvent",
     "RunFailed",
     "RunFilter",
     "Runtime",
@@ -91,13 +95,16 @@ __all__ = [
     "StoreBusy",
     "StoreError",
     "StoreUnusable",
+    "Teller",
     "TooLarge",
     "Tool",
     "ToolContext",
     "UnknownAgent",
     "UnknownRun",
+    "Usage",
     "UsageError",
     "WrongState",
     "idempotency_key",
+    "teller",
     "use_cipher",
 ]

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 
+import anyio
 import pytest
 
 from holdfast import App, Context, EffectInBody
@@ -83,3 +84,29 @@ async def test_in_a_step_all_of_it_is_allowed(app: App) -> None:
         return await ctx.step(outside)
 
     assert await result(app, body()) == "did it"
+
+
+async def test_structured_concurrency_of_anyio_works_and_is_durable(app: App, world: World) -> None:
+    """Libraries of agents are written with it; none of it needs I/O."""
+
+    @app.agent
+    async def body(ctx: Context) -> list[str]:
+        done: list[str] = []
+
+        async def one(what: str, after: float) -> None:
+            await anyio.sleep(after)
+            done.append(await ctx.step(world.do, what))
+
+        with anyio.move_on_after(100):
+            async with anyio.create_task_group() as group:
+                group.start_soon(one, "late", 30)
+                group.start_soon(one, "early", 10)
+                group.start_soon(one, "never", 3600)
+        with pytest.raises(TimeoutError), anyio.fail_after(5):
+            await anyio.sleep(10)
+        return done
+
+    async with app.test() as t:
+        t.crash_at("committed", nth=2)
+        assert await (await t.start(body())).result() == ["early", "late"]
+    assert world.done == ["early", "late"]

@@ -9,7 +9,11 @@ from random import Random
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, assert_type
 from uuid import UUID
 
+from agents import Agent as SdkAgent
 from pydantic import BaseModel
+from pydantic_ai import Agent as ModelAgent
+from pydantic_ai import ModelMessage
+from pydantic_ai import Tool as ModelTool
 
 from holdfast import (
     Agent,
@@ -26,16 +30,21 @@ from holdfast import (
     Promise,
     Retention,
     Run,
+    RunEvent,
     RunFilter,
     Runtime,
     Selection,
     Settings,
     Status,
     StepFailed,
+    Teller,
     Tool,
     ToolContext,
     idempotency_key,
+    teller,
 )
+from holdfast.integrations.openai_agents import as_tool, durable
+from holdfast.integrations.pydantic_ai import Durable, StepOptions, ToolDecision, Transient, pending_calls
 from holdfast.testing import Rig
 
 
@@ -348,3 +357,43 @@ async def of_a_team(ctx: Context[Deps], claim: Claim) -> int:
 
 
 assert_type(of_a_team(Claim(id="c", text="")), Call[int])
+
+
+# -- agents of other libraries
+
+careful: StepOptions = {"timeout": "2m", "retries": 3, "retry_on": [Transient], "backoff": timedelta(seconds=2)}
+reviewer = ModelAgent(
+    "openai:gpt-5", name="reviewer", output_type=int, deps_type=Deps,
+    tools=[pay, ModelTool(pay, requires_approval=True)],
+    capabilities=[Durable(model_steps=careful, tool_steps={"effect": "at_most_once"}, stream=True)],
+)  # fmt: skip
+assert_type(reviewer, ModelAgent[Deps, int])
+
+
+@app.agent
+async def reviewed(ctx: Context[Deps], claim: Claim) -> int:
+    result = await reviewer.run(claim.text, deps=ctx.deps)
+    return result.output
+
+
+async def watched(client: Client, claim: Claim) -> None:
+    run = await client.start(reviewed(claim))
+    async for event in run.events():
+        assert_type(event, RunEvent)
+        assert_type(event.attempt, int)
+    for asked in await pending_calls(client, run.id):
+        assert_type(asked.messages, list[ModelMessage])
+        await client.resolve(asked.calls[0].promise, ToolDecision(approved=True, arguments={"amount": 1.5}))
+    used = await client.usage(run.id)
+    assert_type(used.requests, int)
+    assert_type(used.cost, str | None)
+
+
+async def telling(percent: int) -> None:
+    assert_type(teller(), Teller)
+    teller().tell("progress", {"percent": percent})
+
+
+async def of_the_sdk(question: str) -> None:
+    clerk = SdkAgent[None](name="clerk", tools=[as_tool(pay)])
+    assert_type(durable(clerk, model_steps=careful), SdkAgent[None])

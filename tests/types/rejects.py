@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from accepts import Claim, Deps, Facts, adjust, app, ban_user, extract, greet, parse, pay, settle_all
 from holdfast import App, Client, Context, ToolContext
+from holdfast.integrations.pydantic_ai import Durable, ToolDecision
 from holdfast.testing import Rig
 
 
@@ -109,3 +110,14 @@ def sync_tool(text: str) -> str:
 
 @app.tool(effect="never")  # refused: no such effect
 async def no_effect(ctx: ToolContext[Deps]) -> None: ...
+
+
+Durable(model_steps={"retrys": 3})  # refused: no such option
+Durable(tool_steps={"retries": "3"})  # refused: option type
+Durable(stream="always")  # refused: argument type
+ToolDecision(arguments={})  # refused: it says whether the call is approved
+
+
+async def watching(client: Client) -> None:
+    run = await client.get("r")
+    await run.events()  # refused: events are iterated, not awaited

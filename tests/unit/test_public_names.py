@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 import holdfast
+import holdfast.integrations.openai_agents
+import holdfast.integrations.pydantic_ai
 import holdfast.testing
 from holdfast import errors
 
+MODULES = [holdfast, holdfast.testing, holdfast.integrations.openai_agents, holdfast.integrations.pydantic_ai]
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
 
 
@@ -23,7 +26,7 @@ def documented(section: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("module", [holdfast, holdfast.testing], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_public_names_are_listed_once_and_exist(module) -> None:
     names = module.__all__
     assert len(names) == len(set(names))
@@ -34,13 +37,14 @@ def test_they_are_sorted() -> None:
     assert holdfast.__all__ == sorted(holdfast.__all__)
 
 
-@pytest.mark.parametrize("module", [holdfast, holdfast.testing], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_the_reference_page_documents_exactly_the_public_names(module) -> None:
     assert sorted(documented(module.__name__)) == sorted(module.__all__)
 
 
-def test_every_public_name_says_what_it_is() -> None:
-    undocumented = [name for name in holdfast.__all__ if not (getattr(holdfast, name).__doc__ or "").strip()]
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_public_name_says_what_it_is(module) -> None:
+    undocumented = [name for name in module.__all__ if not str(getattr(module, name).__doc__ or "").strip()]
     assert undocumented == []
 
 

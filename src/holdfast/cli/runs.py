@@ -18,6 +18,7 @@ from holdfast.cli.stores import client_of
 from holdfast.cli.watch import preview
 from holdfast.durable.client import Client
 from holdfast.records.run import Activation, Run, Status
+from holdfast.records.usage import Usage
 from holdfast.store.base import RunFilter
 
 _CHILDREN = 20
@@ -83,6 +84,7 @@ class _Found:
     run: Run
     culprit: Culprit | None
     why: str
+    usage: Usage
     activations: Sequence[Activation]
     children: Sequence[Run]
     more_children: bool
@@ -106,6 +108,7 @@ async def _look(run_id: str, store: str | None, app: str | None) -> _Found:
             run=run,
             culprit=await _culprit(client, run),
             why=await client.why_waiting(run),
+            usage=await client.usage(run_id),
             activations=await client.activations(run_id),
             children=children[:_CHILDREN],
             more_children=len(children) > _CHILDREN,
@@ -125,6 +128,7 @@ def _as_document(found: _Found) -> dict[str, Any]:
     return views.detail(found.run) | {
         "why": found.why or None,
         "ended_by": found.culprit and asdict(found.culprit),
+        "usage": views.usage(found.usage),
         "activations": [views.activation(one) for one in found.activations],
         "children": [views.summary(child) for child in found.children],
         "more_children": found.more_children,
@@ -169,6 +173,7 @@ def _facts(found: _Found) -> list[tuple[str, object]]:
         ("pause asked", pausing),
         ("worker", run.worker),
         ("journal", f"{run.entries} entries" + (f" of generation {run.generation}" if run.generation else "")),
+        ("usage", views.usage_text(found.usage)),
         ("input", preview(json.dumps(views.unpacked(run.input), ensure_ascii=False))),
         ("result", run.result and preview(json.dumps(views.unpacked(run.result), ensure_ascii=False))),
         ("error", failed and f"{failed['type']}: {failed['message']}"),

@@ -10,6 +10,7 @@ from typing import Any
 from holdfast import codec
 from holdfast.clock import to_datetime
 from holdfast.records.run import Activation, Progress, Run
+from holdfast.records.usage import Usage
 from holdfast.records.worker import Worker
 
 
@@ -96,6 +97,22 @@ def detail(run: Run) -> dict[str, Any]:
         "result": unpacked(run.result),
         "error": failure(run.error),
     }
+
+
+def usage(used: Usage) -> dict[str, Any] | None:
+    """What models have used; None if none was asked."""
+    return used.as_json() | {"unpriced": used.unpriced} if used.requests else None
+
+
+def usage_text(used: Usage) -> str:
+    """The same for people."""
+    if not used.requests:
+        return ""
+    tokens = f"{used.input_tokens:,} tokens in, {used.output_tokens:,} out"
+    price = "no known price" if used.cost is None else f"${used.cost}"
+    if used.cost is not None and used.unpriced:
+        price += f" and {used.unpriced:,} without a known price"
+    return f"{used.requests:,} request{'s' if used.requests != 1 else ''} of models, {tokens}, {price}"
 
 
 def activation(one: Activation) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import typing
@@ -44,12 +45,21 @@ class Tool(Generic[P, R]):
         self.target = Target(
             op=Op.TOOL, name=name, fn=fn, injected=int(self.takes_context), guarded=True, defaults=defaults
         )
+        self._look_like(fn, name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         return Call(self.target, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<tool {self.name}>"
+
+    def _look_like(self, fn: Callable[..., Any], name: str) -> None:
+        """To whoever asks what it takes and does (an agent's library, for the model), it looks like its function."""
+        functools.update_wrapper(self, fn, updated=())
+        self.__name__ = name
+        signature = inspect.signature(fn)
+        parameters = list(signature.parameters.values())[int(self.takes_context) :]
+        self.__signature__ = signature.replace(parameters=parameters)
 
 
 class Agent(Generic[P, R]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -13,6 +13,7 @@ import jsonschema
 from holdfast import codec
 from holdfast.clock import Duration, micros, new_id
 from holdfast.durable.calls import Call
+from holdfast.durable.events import heard
 from holdfast.durable.handles import Run
 from holdfast.durable.operations import PAUSED, checked_tags
 from holdfast.durable.reading import Reading
@@ -26,9 +27,11 @@ from holdfast.errors import (
     RunFailed,
     UnknownAgent,
 )
+from holdfast.records.event import RunEvent
 from holdfast.records.journal import Kind, Op
 from holdfast.records.run import Activation, NewRun, Status
 from holdfast.records.run import Run as RunRecord
+from holdfast.records.usage import Usage, total
 from holdfast.records.worker import Hosted, Worker
 from holdfast.store.base import RunFilter
 
@@ -72,6 +75,19 @@ class StoredRun(Run[R], Generic[R]):
     async def info(self) -> RunRecord:
         """Its record: status, progress, times, who runs it."""
         return await self._client.info(self.id)
+
+    def events(self) -> AsyncIterator[RunEvent]:
+        """What its steps say while they are at work, from now until it ends: the tokens of models, for one.
+
+        Nothing of that is recorded, and what nobody listens to is lost: for watchers, not for decisions.
+
+        Example:
+            >>> async def main(run):
+            ...     async for event in run.events():
+            ...         print(event.kind, event.data)
+        """
+        store = self._client.store
+        return heard(store, self.id, store.ears(self.id))
 
     async def recorded(self) -> list[str]:
         """The keys of the outcomes in its journal (steps, tools, children, promises), in order.
@@ -198,6 +214,19 @@ class Client(Reading):
     async def recorded(self, run_id: str) -> list[str]:
         """See :meth:`StoredRun.recorded`."""
         return [entry.key async for entry in self.journal(run_id) if entry.kind is Kind.OUTCOME]
+
+    async def usage(self, run_id: str) -> Usage:
+        """What the models that a run has asked have used, by the answers in its journal; without its children.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        answers = [entry async for entry in self.journal(run_id) if entry.op is Op.MODEL]
+        return total(
+            json.loads(codec.unpack(entry.value)).get("usage")
+            for entry in answers
+            if entry.kind is Kind.OUTCOME and entry.ok
+        )
 
     async def why_waiting(self, run: RunRecord) -> str:
         """Why a run is not being executed just now, in words; empty if it is, or has ended."""

@@ -36,6 +36,7 @@ class StepInfo(NamedTuple):
     step: str  # its key
     attempt: int  # from 1
     idempotency_key: str
+    tell: Callable[[str, bytes], None] | None = None  # those who watch the run: see ``holdfast.durable.events``
 
 
 _step: contextvars.ContextVar[StepInfo | None] = contextvars.ContextVar("holdfast_step", default=None)
@@ -89,6 +90,7 @@ class Effects:
         self._replaced = replaced if replaced is not None else {}
         self._strays: dict[str, set[asyncio.Future[Any]]] = {}  # by run
         self.may_begin: Callable[[], bool] = lambda: True  # whether the lease still allows a function to begin
+        self.tell: Callable[[str, bytes], None] | None = None
 
     async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
         """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.

@@ -338,6 +338,9 @@ class BodyLoop(asyncio.AbstractEventLoop):
     def get_exception_handler(self) -> None:
         return None
 
+    def get_task_factory(self) -> None:  # asked by anyio's task groups
+        return None
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if not self.retired:
             error = context.get("exception")
@@ -379,6 +382,6 @@ for _name in (
     "connect_read_pipe connect_write_pipe subprocess_shell subprocess_exec add_reader remove_reader "
     "add_writer remove_writer sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall "
     "sock_sendto sock_connect sock_accept sock_sendfile add_signal_handler remove_signal_handler "
-    "set_task_factory get_task_factory set_exception_handler set_debug"
+    "set_task_factory set_exception_handler set_debug"
 ).split():
     setattr(BodyLoop, _name, _refusing(_name))

@@ -20,7 +20,7 @@ _LEFT: dict[type[End], str] = {
     Suspend: "suspended", Finish: "ended", Block: "blocked", Pause: "paused", Renew: "renewed", HandBack: "handed_back",
 }  # fmt: skip
 _LOST = "lost"
-_OPS = {Op.STEP: "step", Op.TOOL: "tool"}
+_OPS = {Op.STEP: "step", Op.TOOL: "tool", Op.MODEL: "model"}
 _OUTCOMES = {TIMED_OUT: "timed_out", UNKNOWN: "unknown"}
 _NAMELESS = "(lambda)"  # a function without a name: its calls have keys, which are no label
 

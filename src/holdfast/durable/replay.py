@@ -28,7 +28,7 @@ PATIENCE = 60.0
 _TURN = 20_000
 _CALLBACKS = 1_000_000  # that a body may run between two deliveries, all in all; a second's worth
 _CALLBACKS_EACH = 200  # more for each delivery
-_CALLED = (Op.STEP, Op.TOOL, Op.CHILD)
+_CALLED = (Op.STEP, Op.TOOL, Op.MODEL, Op.CHILD)
 _SHOWN = 200  # characters of a result
 
 

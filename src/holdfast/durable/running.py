@@ -188,7 +188,7 @@ class Running:
 
     def _info(self, effect: Effect) -> StepInfo:
         key = effect.key
-        return StepInfo(*self._told, key, len(effect.failures) + 1, f"{self._prefix}/{key}")
+        return StepInfo(*self._told, key, len(effect.failures) + 1, f"{self._prefix}/{key}", self._effects.tell)
 
 
 def _unkept(effect: Effect, ended: Ended, error: NotStorable) -> Ended:

@@ -70,6 +70,7 @@ class Worker:
         self._builds = [catalog.agents[hosted].build for hosted in self._hosts]
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="holdfast-step")
         self._effects = Effects(deps, self._pool, replaced)
+        self._effects.tell = store.tell
         self._workspaces = Workspaces(store, settings, self._effects.strays_end)
         self._pruner = Pruner(store, retention, clock, settings.prune)
         self._poke = asyncio.Event()

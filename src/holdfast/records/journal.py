@@ -30,6 +30,7 @@ class Op(IntEnum):
     TIMER = 5
     MAP = 6
     RUN = 7  # the run itself: cancels, marks
+    MODEL = 8  # a step that asks a model: its value is ``{"message": …, "usage": …}``, see ``records.usage``
 
 
 # Entries and items are made for every step and every row that is read: named tuples, which are as frozen as dataclasses

@@ -328,6 +328,35 @@ class Watch(Protocol):
         """Stop watching; a pending ``wait`` returns."""
 
 
+MAX_TOLD = 60_000
+"""Bytes that can be told at once."""
+
+
+class Ears(Protocol):
+    """Hears what is told of one run, from the moment it is made."""
+
+    async def hear(self, timeout: float) -> list[bytes]:
+        """What was told since the last call, in order; waits up to ``timeout`` seconds for something."""
+
+    def close(self) -> None:
+        """Hear no more; idempotent."""
+
+
+class Telling(Protocol):
+    """What is told of runs while they are at work: it reaches whoever listens just then, and is kept nowhere."""
+
+    def tell(self, run_id: str, data: bytes) -> None:
+        """Tell those who listen, in whatever process. At once, from any thread; never raises, and may be lost.
+
+        Args:
+            run_id: of the run it is about.
+            data: at most :data:`MAX_TOLD` bytes.
+        """
+
+    def ears(self, run_id: str) -> Ears:
+        """What hears whatever is told of a run from now on."""
+
+
 class Health(Protocol):
     """A look at a store that may be in any state. It changes and creates nothing, and does not wait for long."""
 
@@ -344,7 +373,7 @@ class Health(Protocol):
         """
 
 
-class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Files, Leases, Protocol):
+class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Files, Leases, Telling, Protocol):
     """A database in which runs live."""
 
     url: str

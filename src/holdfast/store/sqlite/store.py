@@ -21,6 +21,7 @@ from holdfast.records.run import Activation, NewRun, Population, Run, Started, S
 from holdfast.records.worker import Hosted, Worker
 from holdfast.store.base import Claimed, Recorded, RunFilter
 from holdfast.store.sqlite import claims, commits, files, forks, history, leases, news, promises, pruning, repairs, runs
+from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
@@ -46,6 +47,7 @@ class SqliteStore:
         self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
         self._file = file
         self._watches: list[SqliteWatch] = []
+        self._voice = Voice(file.sidecar / EARS)
         self._unread: list[tuple[str, list[int]]] = []  # (worker, rids) perhaps claimed, but nobody was told
         self._closed = False
 
@@ -242,11 +244,21 @@ class SqliteStore:
         self._watches.append(watch)
         return watch
 
+    # Telling
+
+    def tell(self, run_id: str, data: bytes) -> None:
+        self._voice.tell(run_id, data)
+
+    def ears(self, run_id: str) -> SqliteEars:
+        self._refuse_closed()
+        return SqliteEars(self._file.sidecar / EARS, run_id)
+
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
             for watch in self._watches:
                 watch.close()
+            self._voice.close()
             await asyncio.to_thread(self._file.close)
 
     # Ways into the file

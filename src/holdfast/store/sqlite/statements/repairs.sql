@@ -28,14 +28,14 @@ DELETE FROM journal WHERE rid = ? AND branch = ? AND seq >= ?;
 DELETE FROM items
 WHERE rid = :rid AND seq >= :cut
   AND (seq = :cut OR branch NOT IN (
-        SELECT branch FROM journal WHERE rid = :rid AND kind = 1 AND op IN (1, 2) AND seq < :cut AND branch IS NOT NULL));
+        SELECT branch FROM journal WHERE rid = :rid AND kind = 1 AND op IN (1, 2, 8) AND seq < :cut AND branch IS NOT NULL));
 
 -- name: cut_journal
 -- Go back: entries, except outcomes of effects that had begun before, and are not to happen twice.
 DELETE FROM journal
 WHERE rid = :rid AND seq >= :cut
-  AND (seq = :cut OR kind <> 3 OR op NOT IN (1, 2) OR key NOT IN (
-        SELECT key FROM journal WHERE rid = :rid AND kind = 1 AND op IN (1, 2) AND seq < :cut));
+  AND (seq = :cut OR kind <> 3 OR op NOT IN (1, 2, 8) OR key NOT IN (
+        SELECT key FROM journal WHERE rid = :rid AND kind = 1 AND op IN (1, 2, 8) AND seq < :cut));
 
 -- name: forget_attempts
 -- The attempts, and the intent, of a call that is made anew.
@@ -44,8 +44,8 @@ DELETE FROM journal WHERE rid = ? AND key = ? AND kind IN (1, 2);
 -- name: forget_begun
 -- What was begun and has no outcome yet: a fork makes those calls again.
 DELETE FROM journal
-WHERE rid = :rid AND kind IN (1, 2) AND op IN (1, 2)
-  AND key NOT IN (SELECT key FROM journal WHERE rid = :rid AND kind = 3 AND op IN (1, 2))
+WHERE rid = :rid AND kind IN (1, 2) AND op IN (1, 2, 8)
+  AND key NOT IN (SELECT key FROM journal WHERE rid = :rid AND kind = 3 AND op IN (1, 2, 8))
   AND (branch IS NULL OR branch NOT IN (SELECT branch FROM items WHERE rid = :rid));
 
 -- name: forget_cancels

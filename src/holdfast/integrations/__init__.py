@@ -1,0 +1,1 @@
+"""Integrations: agents of other libraries, made durable. Each needs its extra, and is imported by itself."""

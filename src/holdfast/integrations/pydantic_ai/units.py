@@ -1,0 +1,178 @@
+"""Units: what the library wants done once, done as steps of the run.
+
+This is the library's contract for engines (``pydantic_ai.durable_exec``): each model request, tool call, MCP call and
+capability operation is an *operation*, bound once, called in the body, and carried out here as one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast
+
+from pydantic_ai.durable_exec import (
+    BoundDurableOperation,
+    CapabilityOperationId,
+    DurableOperation,
+    DurableOperationBackend,
+    DurableOperationId,
+    DynamicToolsetCallToolParams,
+    EventStreamHandlerId,
+    ModelCancelSuspendedResponseId,
+    ModelCompactMessagesId,
+    ModelRequestId,
+    ModelRequestParams,
+    ToolsetCallToolId,
+    ToolsetCallToolParams,
+    ToolsetGetInstructionsId,
+    ToolsetGetToolsId,
+    ToolsetValidateToolArgumentsId,
+    durable_unit_scope,
+    record_durable_unit,
+)
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.tools import RunContext
+from pydantic_ai.toolsets import ToolsetTool
+
+from holdfast.durable.calls import Call, Options, Target
+from holdfast.integrations.pydantic_ai import agentrun, options
+from holdfast.integrations.pydantic_ai.failures import LibraryError, RetriedLibraryError, carrying, original
+from holdfast.integrations.pydantic_ai.messages import asked
+from holdfast.integrations.pydantic_ai.owntools import called_as_itself, own_tool
+from holdfast.integrations.pydantic_ai.usage import usage_of
+from holdfast.records.journal import Op
+
+P = TypeVar("P")
+W = TypeVar("W")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """One operation as a step."""
+
+    name: str
+    own: str | None  # what identifies it among those of its name; else it is numbered
+    asked: Any  # for its fingerprint and preview
+    op: Op = Op.STEP
+
+
+class Units(DurableOperationBackend[Options]):
+    """Makes steps of an agent's operations.
+
+    Args:
+        agent: what the names of the steps begin with.
+        model: how requests of models are carried out.
+        tool: how all else is.
+    """
+
+    def __init__(self, agent: str, model: Options, tool: Options) -> None:
+        self._agent = agent
+        self._model = model
+        self._tool = tool
+
+    def bind(self, operation: DurableOperation[P, W, R]) -> BoundDurableOperation[P, W, R]:
+        return _Bound(operation, self)
+
+    def config_for_tool(
+        self, operation: DurableOperation[P, W, R], *, tool: object | None, tool_name: str
+    ) -> Options | Literal[False]:
+        metadata = tool.tool_def.metadata if isinstance(tool, ToolsetTool) else None
+        return options.of_tool(metadata, tool_name, self._tool)
+
+    def registrations(self) -> Sequence[Callable[..., object]]:
+        return ()
+
+    async def perform(self, operation: DurableOperation[P, W, R], params: P, config: Options | None) -> R:
+        """Carry out an operation, once."""
+        unit = self._unit(operation.operation_id, params)
+        _, run = agentrun.present(f"{unit.name} was asked for", self._agent)
+        key = run.key(unit.name, unit.own)
+        if (tool := own_tool(params)) is not None:
+            itself = called_as_itself(cast(ToolsetCallToolParams, params), tool, key)
+            return await operation.handler(cast(P, itself))
+        work = _Work(operation, params, config or (self._model if unit.op is Op.MODEL else self._tool))
+        try:
+            value = await work.call(unit, key)
+        except LibraryError as error:
+            raise original(error) from error.__cause__
+        finally:
+            record_durable_unit(executed=work.done)  # for the library's telemetry
+        return operation.result_codec.load(value["message"] if unit.op is Op.MODEL else value)
+
+    def _unit(self, of: DurableOperationId, params: object) -> Unit:
+        agent = self._agent
+        match of, params:
+            case ModelRequestId(), ModelRequestParams():
+                return Unit(name=f"{agent}:model", own=None, asked=asked(params), op=Op.MODEL)
+            case ToolsetCallToolId(), ToolsetCallToolParams() | DynamicToolsetCallToolParams():
+                return Unit(name=f"{agent}.{params.name}", own=_call_id(params.ctx), asked=params.tool_args)
+            case ToolsetValidateToolArgumentsId(), ToolsetCallToolParams() | DynamicToolsetCallToolParams():
+                return Unit(name=f"{agent}:validate.{params.name}", own=_call_id(params.ctx), asked=params.tool_args)
+            case _:
+                return Unit(name=f"{agent}:{_name_of(of)}", own=None, asked=None, op=_op_of(of))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound(BoundDurableOperation[P, W, R], Generic[P, W, R]):
+    _operation: DurableOperation[P, W, R]
+    _units: Units
+
+    @property
+    def operation(self) -> DurableOperation[P, W, R]:
+        return self._operation
+
+    async def __call__(self, params: P, *, config: object | None = None) -> R:
+        return await self._units.perform(self._operation, params, cast("Options | None", config))
+
+
+class _Work(Generic[P, W, R]):
+    """What a step does: the operation, and its result as it is recorded.
+
+    Attributes:
+        done: whether it has been done here, rather than found in the journal.
+    """
+
+    def __init__(self, operation: DurableOperation[P, W, R], params: P, options: Options) -> None:
+        self.done = False
+        self._operation = operation
+        self._params = params
+        self._options = options
+
+    def call(self, unit: Unit, key: str) -> Call[Any]:
+        retried = (RetriedLibraryError, *self._options.retry_on)
+        defaults = self._options.changed(retry_on=retried, raises=(LibraryError,))
+        return Call(Target(op=unit.op, name=unit.name, fn=self, defaults=defaults), (unit.asked,), {}).using(key=key)
+
+    async def __call__(self, asked: Any) -> Any:
+        self.done = True
+        with carrying(self._options.retry_on), durable_unit_scope():
+            result = await self._operation.handler(self._params)
+        value = self._operation.result_codec.dump(result)
+        return {"message": value, "usage": usage_of(result)} if isinstance(result, ModelResponse) else value
+
+
+def _call_id(ctx: RunContext[Any]) -> str | None:
+    return ctx.tool_call_id
+
+
+def _name_of(of: DurableOperationId) -> str:
+    match of:
+        case CapabilityOperationId():
+            return agentrun.plain(f"{of.capability_id}.{of.operation}")
+        case ModelCompactMessagesId():
+            return "compact"
+        case ModelCancelSuspendedResponseId():
+            return "withdraw"
+        case EventStreamHandlerId():
+            return "event"
+        case ToolsetGetToolsId():
+            return agentrun.plain(f"tools.{of.toolset_id}")
+        case ToolsetGetInstructionsId():
+            return agentrun.plain(f"instructions.{of.toolset_id}")
+        case _:  # the union grows in minor releases of the library
+            return type(of).__name__.removesuffix("Id")
+
+
+def _op_of(of: DurableOperationId) -> Op:
+    return Op.MODEL if isinstance(of, ModelCompactMessagesId) else Op.STEP
