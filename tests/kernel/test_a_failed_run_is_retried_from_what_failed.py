@@ -249,7 +249,9 @@ async def test_a_map_over_agents_that_ran_at_once_counts_right(app: App, world: 
         flaky.down = False
         await t.retry(run.id)
         assert await run.result() == list(range(20))
-        assert all(world.done.count(str(n)) == 1 for n in range(20))
+        times = [world.done.count(str(n)) for n in range(20)]
+        # What was at work when the map was given up may happen again: its outcome came after the children's cancel.
+        assert set(times) <= {1, 2} and times.count(2) < 7, world.done
 
 
 async def test_an_effect_that_may_happen_once_and_ended_after_the_failure_is_kept(
