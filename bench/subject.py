@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from holdfast import App, Context
+from holdfast.durable.client import Client
 from holdfast.runtime import Runtime
 
 PAYLOAD = "x" * 100
@@ -37,10 +38,10 @@ async def runtime_in(folder: Path) -> AsyncIterator[Runtime]:
         yield runtime
 
 
-async def run_all(runtime: Runtime, *, runs: int, steps: int) -> float:
+async def run_all(client: Client, *, runs: int, steps: int) -> float:
     """Start runs in one call and wait until all have ended; seconds."""
     begun = time.perf_counter()
-    for run in await runtime.start_all([sequence(steps) for _ in range(runs)]):
+    for run in await client.start_all([sequence(steps) for _ in range(runs)]):
         assert await run.result() == steps
     return time.perf_counter() - begun
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from bench import limit
+from bench import crowd, limit
 from bench.figure import Figure, Measured
 from bench.plan import Plan
 from bench.subject import PAYLOAD, steps_per_second
@@ -13,6 +13,7 @@ from holdfast.clock import SystemClock, new_id
 
 RAW_SHARE = 0.2
 SINGLE_SHARE = 0.6
+WORKERS = 2
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
@@ -24,8 +25,9 @@ def measure(plan: Plan) -> Iterator[Figure]:
 def _side_by_side(plan: Plan, *, runs: int, steps: int) -> Iterator[Figure]:
     ids = _ids(runs)
     by_id, by_number = (schema.rows(ids, steps, PAYLOAD.encode()) for schema in (limit.BY_ID, limit.BY_NUMBER))
-    subject, raw, numbered = plan.interleaved(
+    subject, together, raw, numbered = plan.interleaved(
         lambda folder: asyncio.run(steps_per_second(folder, runs=runs, steps=steps)),
+        lambda folder: asyncio.run(crowd.steps_per_second(folder, workers=WORKERS, runs=runs, steps=steps)),
         lambda folder: limit.rows_per_second(folder, limit.BY_ID, by_id),
         lambda folder: limit.rows_per_second(folder, limit.BY_NUMBER, by_number),
     )
@@ -37,6 +39,10 @@ def _side_by_side(plan: Plan, *, runs: int, steps: int) -> Iterator[Figure]:
     )
     yield measured.at_least(RAW_SHARE, limit.BY_ID.name, raw)
     yield measured.beside(limit.BY_NUMBER.name, numbered)
+    note = "two processes of `holdfast worker` on one file, the client in a third"
+    yield Measured(name=f"the same in {WORKERS} workers", value=together, unit="steps/s", note=note).beside(
+        limit.BY_ID.name, raw
+    )
 
 
 def _alone(plan: Plan, *, steps: int) -> Figure:
