@@ -33,7 +33,7 @@ async def _hired(store: str, workers: int) -> AsyncIterator[None]:
         "--log-level",
         "error",
     ]
-    command += ["--concurrency", "100"]  # each takes its share
+    command += ["--concurrency", "100", "--log-level", "error"]  # each takes its share
     hired = [await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(workers)]
     try:
         for worker in hired:
