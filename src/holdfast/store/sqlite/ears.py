@@ -18,6 +18,7 @@ from pathlib import Path
 from holdfast import codec
 from holdfast.clock import new_id
 from holdfast.errors import StoreUnusable
+from holdfast.store.sqlite.living import remove_dead
 
 EARS = "ears"
 _TRUSTED_S = 0.05  # how long the list of those who listen is believed: mtimes are coarse
@@ -31,7 +32,7 @@ class SqliteEars:
     def __init__(self, folder: Path, run_id: str) -> None:
         try:
             folder.mkdir(exist_ok=True)
-            _remove_dead(folder)
+            remove_dead(folder)
             self._socket = _listening_socket()
             token = new_id(0)
             self._token = token.encode()
@@ -133,17 +134,3 @@ def _listening_socket() -> socket.socket:
 
 def _name_of(run_id: str) -> str:
     return f"{codec.hash64(run_id) & (2**64 - 1):016x}"
-
-
-def _remove_dead(folder: Path) -> None:
-    """Remove what is left of those that died: their locks went with them."""
-    for file in folder.iterdir():
-        with suppress(OSError):
-            claim = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.unlink()
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(claim)

@@ -183,7 +183,7 @@ class _Port:
         self._file = ports / str(self.number)
         self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(self._claim, fcntl.LOCK_EX)
-        _remove_dead(ports, self.number)
+        remove_dead(ports, own=str(self.number))
 
     @classmethod
     def open(cls, ports: Path, timeout: float) -> _Port | None:
@@ -212,19 +212,3 @@ class _Port:
         with suppress(OSError):
             self._file.unlink()
         os.close(self._claim)
-
-
-def _remove_dead(ports: Path, own: int) -> None:
-    """Remove ports whose owners died: their locks went with them."""
-    for file in ports.iterdir():
-        if file.name == str(own):
-            continue
-        with suppress(OSError):
-            claim = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.unlink()
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(claim)
