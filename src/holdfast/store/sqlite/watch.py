@@ -18,6 +18,7 @@ from pathlib import Path
 
 import apsw
 
+from holdfast.store.sqlite.living import remove_dead
 from holdfast.store.sqlite.opening import connect
 from holdfast.store.sqlite.statements import CONNECTION
 
