@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import re
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.opening import migrations, open_schema
-from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import Names
 from tests.postgres.server import Server
 
 VARIABLE = "HOLDFAST_TEST_POSTGRES"
+
+T = TypeVar("T")
 
 _free: list[str] = []
 _made = 0
@@ -35,11 +40,10 @@ def base() -> str:
     return server.url
 
 
-@cache
-def _side() -> SideLoop:
-    side = SideLoop("test-schemas")
-    atexit.register(side.close)
-    return side
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """To its end, in a thread of its own: the caller may be in a loop; and whoever forks next finds no thread."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()
 
 
 def take() -> str:
@@ -51,9 +55,9 @@ def give_back(url: str) -> None:
     """Empty it for the next test; drop it if somebody still holds it."""
     schema = Address.of(url).schema
     try:
-        _side().run(_empty(schema))
+        _run(_empty(schema))
     except asyncpg.PostgresError:
-        _side().run(_drop(schema))
+        _run(_drop(schema))
     else:
         _free.append(schema)
 
@@ -65,15 +69,36 @@ def url_of(schema: str) -> str:
 
 def execute(url: str, *statements: str) -> None:
     """Do something to a schema's tables, ``holdfast.…``, behind the store's back."""
+    for statement in statements:
+        ask(url, statement)
+
+
+def ask(url: str, statement: str) -> list[Any]:
+    """Ask something of them."""
     address = Address.of(url)
 
-    async def run() -> None:
+    async def asking() -> list[Any]:
         con = await asyncpg.connect(address.dsn)
-        for statement in statements:
-            await con.execute(Names(address.schema)(statement))
-        await con.close()
+        try:
+            return list(await con.fetch(Names(address.schema)(statement)))
+        finally:
+            await con.close()
 
-    _side().run(run())
+    return _run(asking())
+
+
+def rows(url: str) -> dict[str, int]:
+    """How many rows each table has that belongs to runs."""
+    counted = [table for table in _tables().split(", ") if not table.endswith((".workers", ".batches", ".contents"))]
+    return {table: ask(url, f"SELECT count(*) FROM {table}")[0][0] for table in counted}
+
+
+def dump(url: str) -> bytes:
+    """All that is in it."""
+    found = [row for table in _tables().split(", ") for row in ask(url, f"SELECT * FROM {table}")]
+    return b"\n".join(
+        value if isinstance(value, bytes) else str(value).encode() for row in found for value in row.values()
+    )
 
 
 def _make() -> str:
@@ -81,8 +106,9 @@ def _make() -> str:
     _made += 1
     schema = f"test_{os.getpid()}_{_made}"
     address = Address.of(url_of(schema))
-    _side().run(open_schema(address, Names(schema), create=True))
-    atexit.register(lambda: _side().run(_drop(schema))) if os.environ.get(VARIABLE) else None
+    _run(open_schema(address, Names(schema), create=True))
+    if os.environ.get(VARIABLE):  # ours goes with all that is in it
+        atexit.register(lambda: _run(_drop(schema)))
     return schema
 
 
@@ -93,18 +119,12 @@ def _tables() -> str:
     return ", ".join(table for table in found if table != "holdfast.meta")
 
 
-_admin: list[asyncpg.Connection] = []
-
-
-async def _connection() -> asyncpg.Connection:
-    if not _admin or _admin[0].is_closed():
-        _admin[:] = [await asyncpg.connect(Address.of(base()).dsn)]
-    return _admin[0]
-
-
 async def _empty(schema: str) -> None:
-    con = await _connection()
-    await con.execute(Names(schema)(f"SET lock_timeout = '2s'; TRUNCATE {_tables()} RESTART IDENTITY"))
+    con = await asyncpg.connect(Address.of(base()).dsn)
+    try:
+        await con.execute(Names(schema)(f"SET lock_timeout = '2s'; TRUNCATE {_tables()} RESTART IDENTITY"))
+    finally:
+        await con.close()
 
 
 async def _drop(schema: str) -> None:

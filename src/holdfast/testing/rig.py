@@ -271,7 +271,7 @@ async def open_rig(
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
         settings = replace(settings, workspaces=settings.workspaces or f"{folder}/workspaces")
         async with app.lifespan() as deps:
-            opened = await open_store(store or f"sqlite:///{folder}/test.db")
+            opened = await open_store(store or temporary_url(folder))
             rig = Rig(app, opened, deps, settings, clock or VirtualClock())
             try:
                 await rig.worker.start()
@@ -281,6 +281,11 @@ async def open_rig(
             finally:
                 on_reach(None)
                 await rig.close()
+
+
+def temporary_url(folder: str) -> str:
+    """Where a rig keeps its runs, unless it is told."""
+    return f"sqlite:///{folder}/test.db"
 
 
 def _ignore_crashes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from holdfast.records.delta import Block, Delta, Finish, HandBack, Pause, Renew,
 from holdfast.records.journal import Entry
 from holdfast.records.run import NewRun
 from holdfast.store.postgres.columns import of_runs, turned
+from holdfast.store.postgres.text import stored
 from holdfast.store.postgres.values import KINDS, chunks_bytes, progress_text
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
@@ -73,7 +74,7 @@ class Batch:
     def _gather(self, n: int, delta: Delta) -> None:
         for entry in delta.entries:
             self._entries.append(
-                (n, entry.seq, entry.kind, entry.op, entry.key, entry.at, entry.ok, entry.guarded, entry.branch,
+                (n, entry.seq, entry.kind, entry.op, stored(entry.key), entry.at, entry.ok, entry.guarded, entry.branch,
                  entry.fingerprint, entry.value, entry.note)
             )  # fmt: skip
         for item in delta.items:
@@ -107,11 +108,11 @@ class Batch:
     def _gather_acts(self, n: int, delta: Delta) -> None:
         at = _time_of(delta)
         for promise in delta.promises:
-            self._act("promises", n=n, id=promise.id, key=promise.key, schema=_text(promise.schema))
+            self._act("promises", n=n, id=stored(promise.id), key=stored(promise.key), schema=_text(promise.schema))
         for group in delta.groups:
             self._act(
-                "groups", n=n, map=group.map, key=group.key, total=group.total, lim=group.limit, every=group.every,
-                first_failure=group.first_failure, at=at,
+                "groups", n=n, map=group.map, key=stored(group.key), total=group.total, lim=group.limit,
+                every=group.every, first_failure=group.first_failure, at=at,
             )  # fmt: skip
         for run_id in delta.cancels:
             self._act("cancels", n=n, id=run_id, at=at)
@@ -164,7 +165,7 @@ def _renewal(end: Renew) -> dict[str, Any]:
 
 def _carried(entry: Entry) -> dict[str, Any]:
     packed = {name: _text(getattr(entry, name)) for name in ("fingerprint", "value", "note")}
-    return {**entry._asdict(), **packed}
+    return {**entry._asdict(), **packed, "key": stored(entry.key)}
 
 
 def _text(packed: bytes) -> str:

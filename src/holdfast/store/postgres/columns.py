@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast.records.run import NewRun, Parent
+from holdfast.store.postgres.text import stored, stored_or_none
 
 Columns = tuple[Sequence[Any], ...]
 
@@ -20,7 +21,7 @@ def turned(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
 def of_runs(new: Sequence[NewRun]) -> Columns:
     """New runs as ``insert_runs`` takes them: a column per field, then the tags by the ids of their runs."""
     rows = [_row(run) for run in new]
-    tags = list(dict.fromkeys((run.id, tag) for run in new for tag in run.tags))
+    tags = list(dict.fromkeys((run.id, stored(tag)) for run in new for tag in run.tags))
     return (*turned(rows, 17), *turned(tags, 2))
 
 
@@ -28,15 +29,7 @@ def _row(run: NewRun) -> tuple[Any, ...]:
     place = run.parent or _NOBODY
     parent = None if run.parent is None else place.run_id
     return (
-        run.id, run.agent, run.version, run.key, run.priority, run.at, run.timeout, run.root, run.digest, run.input,
-        parent, place.key if run.parent else None, place.detached, place.map, place.ord, place.branch, place.held,
+        run.id, run.agent, run.version, stored_or_none(run.key), run.priority, run.at, run.timeout, run.root,
+        run.digest, run.input, parent, stored(place.key) if run.parent else None, place.detached, place.map, place.ord,
+        place.branch, place.held,
     )  # fmt: skip
-
-
-def pairs(rows: Iterable[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
-    """Two columns."""
-    first, second = [], []
-    for one, other in rows:
-        first.append(one)
-        second.append(other)
-    return first, second

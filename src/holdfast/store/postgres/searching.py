@@ -11,6 +11,7 @@ import asyncpg
 from holdfast.records.run import Run, Status
 from holdfast.store.base import RunFilter
 from holdfast.store.postgres.statements import RUNS, Names
+from holdfast.store.postgres.text import stored, stored_or_none
 from holdfast.store.postgres.values import error_text, run_of
 
 _PAGE = 1000
@@ -24,8 +25,8 @@ def arguments(which: RunFilter) -> list[Any]:
     before = [end for end in (which.before, beyond) if end is not None]
     return [
         which.root or "", min(before, default=None), which.roots_only, which.parent, which.agent, which.version,
-        [str(status) for status in which.statuses] or None, which.key, which.since, which.until,
-        which.error is not None, list(which.tags) or None, which.limit,
+        [str(status) for status in which.statuses] or None, stored_or_none(which.key), which.since, which.until,
+        which.error is not None, [stored(tag) for tag in which.tags] or None, which.limit,
     ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from holdfast.store.postgres.statements import (
     RUNS,
     Names,
 )
+from holdfast.store.postgres.text import stored, stored_or_none
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub, PostgresWatch
 
@@ -60,7 +61,9 @@ class PostgresStore:
 
     def __init__(self, address: Address, names: Names, *, pooled: bool) -> None:
         self.url = address.shown
-        self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
+        self.fault: Fault = (
+            None  # for crash tests: called at "before-begin", "before-commit" (on its way), "after-commit"
+        )
         self._address = address
         self._names = names
         self._pooled = pooled
@@ -108,7 +111,7 @@ class PostgresStore:
         return _one(await self._links.fetch(RUNS.get, run_id))
 
     async def by_key(self, agent: str, key: str) -> Run | None:
-        return _one(await self._links.fetch(RUNS.by_key, agent, key))
+        return _one(await self._links.fetch(RUNS.by_key, agent, stored(key)))
 
     async def find(self, which: RunFilter) -> list[Run]:
         async with self._links.reading(patient=True) as con:
@@ -143,7 +146,7 @@ class PostgresStore:
         ]
 
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
-        return await self._ask(RUNS.cancel, run_id, reason, cancelled(reason), cancelled(FALLEN), at)
+        return await self._ask(RUNS.cancel, run_id, stored(reason), cancelled(reason), cancelled(FALLEN), at)
 
     async def pause(self, run_id: str, *, why: bytes, at: int) -> bool:
         return await self._ask(RUNS.pause, run_id, why, at)
@@ -152,7 +155,8 @@ class PostgresStore:
         return await self._ask(RUNS.resume, run_id)
 
     async def tag(self, run_id: str, *, add: Sequence[str], remove: Sequence[str]) -> bool:
-        return bool(_first(await self._do(self._links.fetch(RUNS.tag, run_id, list(add), list(remove)))))
+        given = [stored(tag) for tag in add], [stored(tag) for tag in remove]
+        return bool(_first(await self._do(self._links.fetch(RUNS.tag, run_id, *given))))
 
     # Repairs and retention
 
@@ -162,8 +166,10 @@ class PostgresStore:
 
     async def fork(self, run_id: str, fork: Fork) -> bool:
         edit = (None, None) if fork.edit is None else (fork.edit.ok, fork.edit.value)
-        given = (run_id, fork.id, fork.seq, fork.version, fork.at, fork.key, fork.keep_keys, *edit, list(fork.tags))
-        made = _first(await self._do(self._links.patiently(REPAIRS.fork, *given), stirs=True))
+        given = (run_id, fork.id, fork.seq, fork.version, fork.at, stored_or_none(fork.key), fork.keep_keys, *edit)
+        made = _first(
+            await self._do(self._links.patiently(REPAIRS.fork, *given, [stored(tag) for tag in fork.tags]), stirs=True)
+        )
         if made is None:
             raise UnknownRun(f"no run {run_id!r}, so it cannot be forked")
         return bool(made)
@@ -242,21 +248,19 @@ class PostgresStore:
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
         batch = Batch(deltas)
         given = batch.arguments(worker_id, number)
-        self._reach("before-begin")
         rows = await self._do(self._commits.write(COMMITS.commit, *given), stirs=batch.stirs)
-        self._reach("after-commit")
         return [_VERDICTS[number] for number in rows[0][0] or ()]  # type: ignore[misc]  # none of them is 0
 
     def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
         return None  # a round trip is never no time
 
     async def schema(self, promise_id: str) -> bytes | None:
-        schema: bytes | None = await self._links.value(PROMISES.schema, promise_id)
+        schema: bytes | None = await self._links.value(PROMISES.schema, stored(promise_id))
         return schema
 
     async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
-        run_id, _, name = promise_id.partition("/")
-        done = _first(await self._do(self._resolve(promise_id, run_id, name, ok, value, at), stirs=True))
+        run_id, _, name = stored(promise_id).partition("/")
+        done = _first(await self._do(self._resolve(stored(promise_id), run_id, name, ok, value, at), stirs=True))
         if done is None:
             raise UnknownRun(f"promise {promise_id!r}: no run has the id {run_id!r}")
         return bool(done)
@@ -312,10 +316,16 @@ class PostgresStore:
         if self._closed:
             call.close()
             self._refuse_closed()
+        self._reach("before-begin")
         task = asyncio.get_running_loop().create_task(self._stir_after(call) if stirs else call)
         self._writing.add(task)
         task.add_done_callback(self._written)
-        return await asyncio.shield(task)
+        if self.fault is not None:
+            await asyncio.sleep(0)  # let it begin
+            self._reach("before-commit")
+        rows = await asyncio.shield(task)
+        self._reach("after-commit")
+        return rows
 
     async def _stir_after(self, call: Coroutine[Any, Any, list[Row]]) -> list[Row]:
         rows = await call

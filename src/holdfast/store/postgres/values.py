@@ -13,6 +13,7 @@ from holdfast.records.files import Chunk, FileInfo, FileKind
 from holdfast.records.journal import Entry, Group, Item, ItemIndex, Kind, News, Op
 from holdfast.records.run import Origin, Parent, Progress, Run, Status
 from holdfast.records.worker import Hosted, Worker
+from holdfast.store.postgres.text import read
 
 Row = Sequence[Any]
 
@@ -32,16 +33,19 @@ def run_of(row: Row) -> Run:
      pause_at, ended_by, origin, origin_seq, seed, effects_as, tags) = row  # fmt: skip
     parent = None
     if parent_rid is not None:
-        parent = Parent(run_id=parent_id, key=parent_key, detached=detached, map=map, ord=ord, branch=branch, held=held)
+        parent = Parent(
+            run_id=parent_id, key=read(parent_key), detached=detached, map=map, ord=ord, branch=branch, held=held
+        )
     return Run(
-        rid=rid, id=id, agent=agent, version=version, key=key, input=input, digest=digest, status=Status(status),
-        priority=priority, root=root, parent=parent, epoch=epoch, worker=worker, wakes=wakes, seen=seen,
+        rid=rid, id=id, agent=agent, version=version, key=key and read(key), input=input, digest=digest,
+        status=Status(status), priority=priority, root=root, parent=parent, epoch=epoch, worker=worker, wakes=wakes,
+        seen=seen,
         wake_at=wake_at, generation=generation, lost=lost, created_at=created_at, started_at=started_at,
-        ended_at=ended_at, deadline_at=deadline_at, cancel_at=cancel_at, cancel_reason=cancel_reason,
+        ended_at=ended_at, deadline_at=deadline_at, cancel_at=cancel_at, cancel_reason=read(cancel_reason),
         result=result, error=error, progress=_progress_of(progress), entries=entries,
         pause_at=pause_at, ended_by=ended_by,
         origin=None if origin is None else Origin(run_id=origin, seq=origin_seq, seed=seed, keys=effects_as),
-        tags=tuple(tags),
+        tags=tuple(read(tag) for tag in tags),
     )  # fmt: skip
 
 
@@ -53,7 +57,7 @@ def _progress_of(text: str | None) -> Progress | None:
 
 
 def progress_text(progress: Progress) -> str:
-    """What the column ``progress`` holds; no NUL in it, which text in PostgreSQL cannot hold."""
+    """What the column ``progress`` holds."""
     return json.dumps([progress.done, progress.total, progress.message])
 
 
@@ -72,7 +76,7 @@ def entry_of(row: Row) -> Entry:
     """The entry of a row of a journal."""
     _, seq, kind, op, key, at, ok, guarded, fingerprint, value, note, branch = row
     return Entry(
-        seq=seq, kind=_ENTRY_KINDS[kind], op=_OPS[op], key=key, at=at, ok=ok, guarded=guarded,
+        seq=seq, kind=_ENTRY_KINDS[kind], op=_OPS[op], key=read(key), at=at, ok=ok, guarded=guarded,
         fingerprint=fingerprint, value=value, note=note, branch=branch,
     )  # fmt: skip
 
@@ -86,13 +90,13 @@ def item_of(row: Row) -> Item:
 def news_of(row: Row) -> News:
     """The news of a row."""
     _, wake, op, key, ok, value = row
-    return News(wake=wake, op=_OPS[op], key=key, ok=ok, value=value)
+    return News(wake=wake, op=_OPS[op], key=read(key), ok=ok, value=value)
 
 
 def group_of(row: Row) -> Group:
     """The group of a row."""
     _, map, total, limit, every, first_failure, done, key = row
-    return Group(map=map, total=total, limit=limit, every=every, first_failure=first_failure, done=done, key=key)
+    return Group(map=map, total=total, limit=limit, every=every, first_failure=first_failure, done=done, key=read(key))
 
 
 def maps_of(rows: Iterable[Row]) -> dict[int, ItemIndex]:
