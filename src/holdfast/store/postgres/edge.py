@@ -69,7 +69,7 @@ def _of_server(error: asyncpg.PostgresError, shown: str) -> StoreError:
 
 def unreachable(error: BaseException, shown: str) -> StoreUnusable:
     """The same for who opens a store: there is nothing yet that could be tried again."""
-    if isinstance(error, asyncpg.PostgresError) and not lost(error):
+    if isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "").startswith(("08", "57P")):
         return StoreUnusable(str(translated(error, shown)))
     if isinstance(error, (asyncpg.ClientConfigurationError, ValueError)):
         return StoreUnusable(f"{shown} is no address of a PostgreSQL server: {error}")
