@@ -78,7 +78,7 @@ def ask(url: str, statement: str) -> list[Any]:
     address = Address.of(url)
 
     async def asking() -> list[Any]:
-        con = await asyncpg.connect(address.dsn)
+        con = await asyncpg.connect(address.dsn, statement_cache_size=0)
         try:
             return list(await con.fetch(Names(address.schema)(statement)))
         finally:
@@ -120,7 +120,7 @@ def _tables() -> str:
 
 
 async def _empty(schema: str) -> None:
-    con = await asyncpg.connect(Address.of(base()).dsn)
+    con = await asyncpg.connect(Address.of(base()).dsn, statement_cache_size=0)
     try:
         await con.execute(Names(schema)(f"SET lock_timeout = '2s'; TRUNCATE {_tables()} RESTART IDENTITY"))
     finally:
@@ -128,6 +128,6 @@ async def _empty(schema: str) -> None:
 
 
 async def _drop(schema: str) -> None:
-    con = await asyncpg.connect(Address.of(base()).dsn)
+    con = await asyncpg.connect(Address.of(base()).dsn, statement_cache_size=0)
     await con.execute(f'SET lock_timeout = "2s"; DROP SCHEMA IF EXISTS {Names(schema).quoted} CASCADE')
     await con.close()

@@ -58,6 +58,15 @@ class Server:
         """Make its files."""
         self.run("initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--locale=C", "--auth=trust", "--no-sync")
 
+    def follow(self, primary: Server, name: str) -> None:
+        """Make its files as a copy of another's, which it follows from then on as the standby of this name."""
+        source = f"host=127.0.0.1 port={primary.port} user=postgres application_name={name}"
+        self.run("pg_basebackup", "-D", self.data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", source)
+
+    def promote(self) -> None:
+        """Let a standby take writes."""
+        self.run("pg_ctl", "promote", "-w", "-D", self.data)
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         given = (*self.settings, f"unix_socket_directories={self.folder}", "listen_addresses=127.0.0.1")

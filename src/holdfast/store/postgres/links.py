@@ -78,9 +78,12 @@ class Link:
 async def connect(dsn: str, *, cache: bool = True) -> asyncpg.Connection:
     """A bare connection, to the host among those named that takes writes."""
     wanted = {} if "target_session_attrs=" in dsn else {"target_session_attrs": "read-write"}
-    return await asyncpg.connect(
-        dsn, timeout=CONNECT_S, statement_cache_size=200 if cache else 0, max_cached_statement_lifetime=0, **wanted
-    )
+    try:
+        return await asyncpg.connect(
+            dsn, timeout=CONNECT_S, statement_cache_size=200 if cache else 0, max_cached_statement_lifetime=0, **wanted
+        )
+    except ValueError as error:  # from reading the address: a port that is no number, and the like
+        raise asyncpg.ClientConfigurationError(str(error)) from error
 
 
 class Links:

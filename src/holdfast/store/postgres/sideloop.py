@@ -26,9 +26,14 @@ class SideLoop:
         """Run it to its end and block for so long.
 
         Raises:
-            TimeoutError: it takes longer than ``timeout`` seconds; it goes on.
+            TimeoutError: it takes longer than ``timeout`` seconds; it was cancelled.
         """
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result(timeout)
+        except TimeoutError:
+            running.cancel()
+            raise
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Begin it."""
