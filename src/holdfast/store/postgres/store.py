@@ -20,6 +20,7 @@ from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.batch import FALLEN, ORPHANED, Batch, cancelled
 from holdfast.store.postgres.claims import Claims
 from holdfast.store.postgres.columns import of_runs
+from holdfast.store.postgres.gathering import Gathering
 from holdfast.store.postgres.leases import PostgresKeeper
 from holdfast.store.postgres.links import Limits, Links, Row
 from holdfast.store.postgres.notifier import Notifier
@@ -70,6 +71,7 @@ class PostgresStore:
         self._links = Links(address, names, size=LINKS, pooled=pooled)
         self._commits = Links(address, names, size=1, pooled=pooled)  # nothing that takes long holds up a commit
         self._claims = Claims(self._links, names)
+        self._gathering = Gathering(self._links)
         self._side = SideLoop("holdfast-postgres")
         self._side_links = Links(address, names, size=2, pooled=pooled)
         self._hub = Hub(address, self._side, listens=not pooled or address.direct != address.dsn)
@@ -108,7 +110,8 @@ class PostgresStore:
         ]
 
     async def get(self, run_id: str) -> Run | None:
-        return _one(await self._links.fetch(RUNS.get, run_id))
+        self._refuse_closed()
+        return await self._gathering.get(run_id)
 
     async def by_key(self, agent: str, key: str) -> Run | None:
         return _one(await self._links.fetch(RUNS.by_key, agent, stored(key)))
@@ -300,6 +303,7 @@ class PostgresStore:
         if self._writing:
             await asyncio.wait(self._writing, timeout=_CLOSING_S)
         await self._notifier.close()
+        await self._gathering.close()
         self._hub.close()
         await self._links.close()
         await self._commits.close()
