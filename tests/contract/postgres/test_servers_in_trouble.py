@@ -21,6 +21,7 @@ from holdfast.store.postgres.links import Limits, Links
 from holdfast.store.postgres.statements import Names
 from tests.contract.making import AGENT, MINUTE, NOW, Hand, child_of, delta, entry, finish, group, new_run
 from tests.contract.stores import Place, output, process
+from tests.postgres import schemas
 
 SHORT = 1_500_000  # a lease of so many microseconds: the server's limits are fractions of it
 HOUR = 3_600_000_000
@@ -36,6 +37,23 @@ async def foreign(place: Place) -> AsyncIterator[tuple[asyncpg.Connection, Names
         yield con, Names(address.schema)
     finally:
         con.terminate()
+
+
+@asynccontextmanager
+async def slowly(place: Place, table: str, seconds: float) -> AsyncIterator[None]:
+    """While inside, each row that is inserted into a table takes its time."""
+    schema = Names(Address.of(place.url).schema).quoted
+    body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN new; END"
+    await asyncio.to_thread(
+        schemas.execute,
+        place.url,
+        f"CREATE FUNCTION {schema}.dawdle() RETURNS trigger LANGUAGE plpgsql AS '{body}'",
+        f"CREATE TRIGGER dawdle BEFORE INSERT ON {schema}.{table} FOR EACH ROW EXECUTE FUNCTION {schema}.dawdle()",
+    )
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(schemas.execute, place.url, f"DROP FUNCTION {schema}.dawdle CASCADE")
 
 
 async def lock(con: asyncpg.Connection, names: Names, run: Run, how: str = "") -> None:
@@ -57,16 +75,9 @@ async def test_a_row_that_somebody_holds_is_waited_for_not_for_longer_than_the_l
 async def test_a_statement_that_takes_too_long_is_stopped_and_may_be_sent_again(place: Place, store: Store) -> None:
     hand = await Hand.hire(store, "w1", ttl=SHORT)
     run = await hand.started()
-    async with foreign(place) as (con, names):
-        schema = names.quoted
-        await con.execute(f"""
-            CREATE FUNCTION {schema}.dawdle() RETURNS trigger LANGUAGE plpgsql
-                AS 'BEGIN PERFORM pg_sleep(60); RETURN new; END';
-            CREATE TRIGGER dawdle BEFORE INSERT ON {schema}.journal FOR EACH ROW EXECUTE FUNCTION {schema}.dawdle();
-            COMMIT""")
+    async with slowly(place, "journal", 60):
         with pytest.raises(StoreBusy, match="too long"):
             await store.commit("w1", 1, [delta(run, entries=(entry(),))])
-        await con.execute(f"DROP TRIGGER dawdle ON {schema}.journal; DROP FUNCTION {schema}.dawdle()")
     assert await store.commit("w1", 1, [delta(run, entries=(entry(),))]) == [Verdict.APPLIED]
 
 
@@ -124,6 +135,24 @@ async def test_batches_that_touch_each_others_runs_make_no_ring(place: Place, st
                     await hands[n].store.resolve(f"r{other}/{n}-{number}", ok=True, value=b"", at=NOW)
 
         await asyncio.gather(*(work(n) for n in range(4)))
+
+
+async def test_batches_that_tell_the_same_parents_in_opposite_orders_make_no_ring(place: Place, store: Store) -> None:
+    async with several(place, 2) as hands, slowly(place, "inbox", 0.03):
+        await store.start([new_run(), new_run()])
+        parents = [claimed.run for claimed in await hands[0].claim()]
+        for n in range(4):
+            brood = [(parent, child_of(parent, f"{parent.id}-{n}-{hand.id}")) for hand in hands for parent in parents]
+            await hands[0].commit(*(delta(parent, children=(child,)) for parent, child in brood))
+            mine = [[claimed.run for claimed in await hand.claim(2)] for hand in hands]
+            orders = [
+                sorted(runs, key=lambda run: run.id, reverse=reverse)
+                for runs, reverse in zip(mine, (0, 1), strict=True)
+            ]
+            ends = [
+                hand.commit(*(delta(run, finish()) for run in runs)) for hand, runs in zip(hands, orders, strict=True)
+            ]
+            assert await asyncio.gather(*ends) == [[Verdict.APPLIED] * 2] * 2
 
 
 async def test_children_that_end_everywhere_while_their_parents_are_cancelled_make_no_ring(

@@ -182,9 +182,10 @@ class Links:
         link = await self.take()
         limits = _PATIENT if patient else link.limits
         try:
-            await link.con.execute(f"{CONNECTION.begin_reading} {limits.sql('LOCAL')}")
-            yield link.con
-            await link.con.execute(CONNECTION.commit)
+            async with asyncio.timeout(2 * limits.statement / 1000 + _SLACK_S):
+                await link.con.execute(f"{CONNECTION.begin_reading} {limits.sql('LOCAL')}")
+                yield link.con
+                await link.con.execute(CONNECTION.commit)
         except BaseException as error:
             link.con.terminate()
             self._give_back(link)
@@ -194,12 +195,14 @@ class Links:
         self._give_back(link)
 
     async def patiently(self, statement: str, *args: Any) -> list[Row]:
-        """Write what may take minutes; in a transaction whose limits say so."""
+        """Write what may take minutes; in a transaction whose limits say so, except that it may not sit idle."""
         link = await self.take()
+        limits = _PATIENT._replace(idle=link.limits.idle)
         try:
-            await link.con.execute(f"{CONNECTION.begin} {_PATIENT.sql('LOCAL')}")
-            rows = await link.con.fetch(self._names(statement), *args)
-            await link.con.execute(CONNECTION.commit)
+            async with asyncio.timeout(limits.statement / 1000 + _SLACK_S):
+                await link.con.execute(f"{CONNECTION.begin} {limits.sql('LOCAL')}")
+                rows = await link.con.fetch(self._names(statement), *args)
+                await link.con.execute(CONNECTION.commit)
         except BaseException as error:
             link.con.terminate()
             self._give_back(link)
