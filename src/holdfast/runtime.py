@@ -330,13 +330,14 @@ def health_of(url: str) -> Health:
     return PostgresHealth(url) if _is_postgres(url) else SqliteHealth(url)
 
 
-async def open_store(url: str) -> Store:
-    """Open the store that a URL names.
+async def open_store(url: str, *, create: bool = True) -> Store:
+    """Open the store that a URL names; made if need be, unless ``create`` is false.
 
     Raises:
         StoreUnusable: no store of this kind, or it cannot be opened.
     """
-    return await (PostgresStore.open(url) if _is_postgres(url) else SqliteStore.open(url))
+    kind = PostgresStore if _is_postgres(url) else SqliteStore
+    return await kind.open(url, create=create)
 
 
 def _is_postgres(url: str) -> bool:

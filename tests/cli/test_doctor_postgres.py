@@ -40,6 +40,12 @@ def test_runs_that_nobody_hosts_are_told_with_the_command_for_it(shell: Shell) -
     assert "--store 'postgresql://" in said.out or "--store postgresql://" in said.out
 
 
+def test_who_only_looks_makes_no_tables(shell: Shell) -> None:
+    said = shell("runs", "list", "--store", schemas.url_of("nothing_here"))
+    assert said.code != 0 and "nothing was ever stored there" in said.err
+    assert schemas.ask(schemas.base(), "SELECT to_regnamespace('nothing_here')")[0][0] is None
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [

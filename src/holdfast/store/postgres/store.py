@@ -73,7 +73,7 @@ class PostgresStore:
         self._claims = Claims(self._links, names)
         self._gathering = Gathering(self._links)
         self._side = SideLoop("holdfast-postgres")
-        self._side_links = Links(address, names, size=2, pooled=pooled)
+        self._side_links = Links(address, names, size=1, pooled=pooled)
         self._hub = Hub(address, self._side, listens=not pooled or address.direct != address.dsn)
         self._notifier = Notifier(self._links, self._hub)
         self._writing: set[asyncio.Task[Any]] = set()
