@@ -40,10 +40,11 @@ class Server:
     Args:
         quick: do without the disk; a crash of the machine may damage it, a crash of the server does not.
         settings: further ones, ``name=value``.
+        place: the folder in which it gets its own.
     """
 
-    def __init__(self, *, quick: bool = True, settings: tuple[str, ...] = ()) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
+    def __init__(self, *, quick: bool = True, settings: tuple[str, ...] = (), place: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-", dir=place)).absolute()
         self.data = self.folder / "data"
         self.port = free_port()
         self.settings = (_QUICK if quick else _SAFE) + settings
@@ -133,6 +134,7 @@ class Server:
     @staticmethod
     def _own(folder: Path) -> None:
         if os.geteuid() == 0:
+            folder.parent.chmod(folder.parent.stat().st_mode | 0o011)  # to be gone through
             found = pwd.getpwnam(_UNPRIVILEGED)
             os.chown(folder, found.pw_uid, found.pw_gid)
 
