@@ -40,11 +40,12 @@ class Server:
     Args:
         quick: do without the disk; a crash of the machine may damage it, a crash of the server does not.
         settings: further ones, ``name=value``.
-        place: the folder in which it gets its own.
+        place: the folder in which it gets its own, if the server's user can get there; else the system's temporary one.
     """
 
     def __init__(self, *, quick: bool = True, settings: tuple[str, ...] = (), place: Path | None = None) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-", dir=place)).absolute()
+        inside = place if place is not None and _passable(place) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-", dir=inside)).absolute()
         self.data = self.folder / "data"
         self.port = free_port()
         self.settings = (_QUICK if quick else _SAFE) + settings
@@ -134,9 +135,16 @@ class Server:
     @staticmethod
     def _own(folder: Path) -> None:
         if os.geteuid() == 0:
-            folder.parent.chmod(folder.parent.stat().st_mode | 0o011)  # to be gone through
             found = pwd.getpwnam(_UNPRIVILEGED)
             os.chown(folder, found.pw_uid, found.pw_gid)
+
+
+def _passable(place: Path) -> bool:
+    """Whether the server's user gets into a folder; makes the last one passable."""
+    if os.geteuid() != 0:
+        return True
+    place.chmod(place.stat().st_mode | 0o011)
+    return all(folder.stat().st_mode & 0o001 for folder in place.absolute().parents)
 
 
 def _end_with_parent() -> None:
