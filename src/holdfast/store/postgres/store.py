@@ -15,7 +15,7 @@ from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
 from holdfast.store.base import Claimed, Recorded, RunFilter
-from holdfast.store.postgres import history, searching
+from holdfast.store.postgres import history, pruning, searching
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.batch import FALLEN, ORPHANED, Batch, cancelled
 from holdfast.store.postgres.claims import Claims
@@ -181,19 +181,8 @@ class PostgresStore:
         return await self._ask(REPAIRS.move, run_id, version, epoch, entries)
 
     async def outlived(self, rule: RetentionRule, *, now: int, limit: int) -> list[str]:
-        found: dict[str, None] = {}
         async with self._links.reading(patient=True) as con:
-            agents = [rule.agent] if rule.agent is not None else [
-                row[0] for row in await con.fetch(self._names(PRUNING.agents))
-            ]  # fmt: skip
-            for agent, status in ((agent, str(status)) for agent in agents for status in rule.statuses):
-                rows: list[Row] = []
-                if rule.age is not None:
-                    rows += await con.fetch(self._names(PRUNING.too_old), agent, status, now - rule.age, limit)
-                if rule.count is not None:
-                    rows += await con.fetch(self._names(PRUNING.too_many), agent, status, rule.count, limit)
-                found.update((row[0], None) for row in rows)
-        return list(found)[:limit]
+            return await pruning.outlived(con, self._names, rule, now=now, limit=limit)
 
     async def delete(self, run_ids: Sequence[str]) -> int:
         return int(_first(await self._do(self._links.patiently(PRUNING.delete, list(run_ids)), stirs=True)))
