@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import os
 import re
+from asyncio import events
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -41,7 +42,9 @@ def base() -> str:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """To its end, in a thread of its own: the caller may be in a loop; and whoever forks next finds no thread."""
+    """To its end; in a thread of its own if the caller is in a loop. Whoever forks next finds no thread."""
+    if events._get_running_loop() is None:
+        return asyncio.run(work)
     with ThreadPoolExecutor(1) as apart:
         return apart.submit(asyncio.run, work).result()
 
