@@ -39,6 +39,7 @@ from holdfast.store.postgres.statements import (
     RUNS,
     Names,
 )
+from holdfast.store.postgres.telling import PostgresEars, Telling
 from holdfast.store.postgres.text import stored, stored_or_none
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub, PostgresWatch
@@ -74,7 +75,9 @@ class PostgresStore:
         self._gathering = Gathering(self._links)
         self._side = SideLoop("holdfast-postgres")
         self._side_links = Links(address, names, size=1, pooled=pooled)
-        self._hub = Hub(address, self._side, listens=not pooled or address.direct != address.dsn)
+        listens = not pooled or address.direct != address.dsn
+        self._hub = Hub(address, self._side, listens=listens)
+        self._telling = Telling(address, self._side, listens=listens)
         self._notifier = Notifier(self._links, self._hub)
         self._writing: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -285,6 +288,15 @@ class PostgresStore:
         self._refuse_closed()
         return PostgresWatch(self._hub)
 
+    # Telling
+
+    def tell(self, run_id: str, data: bytes) -> None:
+        self._telling.tell(run_id, data)
+
+    def ears(self, run_id: str) -> PostgresEars:
+        self._refuse_closed()
+        return self._telling.ears(run_id)
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -299,6 +311,7 @@ class PostgresStore:
         await asyncio.to_thread(self._close_side)
 
     def _close_side(self) -> None:
+        self._telling.close()
         self._side.run(self._side_links.close())
         self._side.close()
 

@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 
 from holdfast.clock import jitter, new_id
+from holdfast.store.bell import Bell
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS
 from holdfast.store.postgres.links import connect
@@ -36,7 +37,7 @@ class PostgresWatch:
         self._hub = hub
         self._seen = hub.changes
         self._closed = False
-        self._bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._bell = Bell()
         hub.join(self)
 
     async def wait(self, timeout: float) -> None:
@@ -44,25 +45,14 @@ class PostgresWatch:
         if self._closed:  # nothing to see any more; not at once, or who waits in a loop would never yield
             await asyncio.sleep(timeout)
             return
-        event = asyncio.Event()
-        self._bell = (asyncio.get_running_loop(), event)
         try:
-            # Looked at after the bell hangs: a change in between rings it.
-            if self._seen == self._hub.changes and not self._closed:
-                # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the bell.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(timeout):
-                        await event.wait()
+            await self._bell.wait(timeout, lambda: self._seen != self._hub.changes or self._closed)
         finally:
-            self._bell = None
             self._seen = self._hub.changes
 
     def ring(self) -> None:
         """Something changed. From any thread."""
-        bell = self._bell
-        if bell is not None:
-            with suppress(RuntimeError):  # its loop has closed meanwhile: nobody waits
-                bell[0].call_soon_threadsafe(bell[1].set)
+        self._bell.ring()
 
     def close(self) -> None:
         """See :class:`holdfast.store.base.Watch`."""

@@ -68,11 +68,11 @@ BEGIN
     WHERE i.rid = _rid AND i.seq >= _cut
       AND (i.seq = _cut OR i.branch NOT IN (
             SELECT j.branch FROM holdfast.journal AS j
-            WHERE j.rid = _rid AND j.kind = 1 AND j.op IN (1, 2) AND j.seq < _cut AND j.branch IS NOT NULL));
+            WHERE j.rid = _rid AND j.kind = 1 AND j.op IN (1, 2, 8) AND j.seq < _cut AND j.branch IS NOT NULL));
     DELETE FROM holdfast.journal AS j
     WHERE j.rid = _rid AND j.seq >= _cut
       AND (j.seq = _cut OR j.kind <> 3 OR j.op NOT IN (1, 2) OR j.key NOT IN (
-            SELECT b.key FROM holdfast.journal AS b WHERE b.rid = _rid AND b.kind = 1 AND b.op IN (1, 2) AND b.seq < _cut));
+            SELECT b.key FROM holdfast.journal AS b WHERE b.rid = _rid AND b.kind = 1 AND b.op IN (1, 2, 8) AND b.seq < _cut));
     DELETE FROM holdfast.files WHERE rid = _rid AND seq >= _cut;
     PERFORM routines.use_again(_rid);
 END $$;
@@ -181,8 +181,8 @@ BEGIN
     ON CONFLICT DO NOTHING;
     -- What was begun and has no outcome yet: a fork makes those calls again.
     DELETE FROM holdfast.journal AS j
-    WHERE j.rid = _rid AND j.kind IN (1, 2) AND j.op IN (1, 2)
-      AND j.key NOT IN (SELECT o.key FROM holdfast.journal AS o WHERE o.rid = _rid AND o.kind = 3 AND o.op IN (1, 2))
+    WHERE j.rid = _rid AND j.kind IN (1, 2) AND j.op IN (1, 2, 8)
+      AND j.key NOT IN (SELECT o.key FROM holdfast.journal AS o WHERE o.rid = _rid AND o.kind = 3 AND o.op IN (1, 2, 8))
       AND (j.branch IS NULL OR j.branch NOT IN (SELECT i.branch FROM holdfast.items AS i WHERE i.rid = _rid));
     PERFORM routines.tie_up(_rid);
     UPDATE holdfast.runs SET entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = _rid) WHERE rid = _rid;

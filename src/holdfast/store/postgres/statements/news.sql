@@ -17,3 +17,7 @@ SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2);
 -- name: change
 -- A number that changes whenever anybody has committed.
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text;
+
+-- name: tell
+-- Tell those who listen what is told of runs. Nothing of this needs to be on the disk.
+SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, told) FROM unnest($2::text[]) AS told;
