@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from holdfast import App, BadOption, Context, RunBlocked, RunCancelled, RunFailed, Settings, StepFailed, StepTimedOut
+from holdfast import (
+    App,
+    BadOption,
+    Context,
+    RunBlocked,
+    RunCancelled,
+    RunFailed,
+    Settings,
+    StepFailed,
+    StepTimedOut,
+    StoreBusy,
+)
 from holdfast.clock import VirtualClock
 
 
@@ -279,3 +290,31 @@ async def test_a_timed_out_step_is_reported_while_its_thread_goes_on(app: App[An
     async with app.test() as t:
         assert await (await t.start(body())).result() == "went on"
         let_go.set()
+
+
+async def test_values_that_cannot_be_read_just_now_do_not_fail_the_run(
+    app: App[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is away for a moment while a body reads the results of its map; the body even catches that."""
+
+    @app.agent
+    async def total(ctx: Context) -> int:
+        found = await ctx.map(double, [1, 2, 3], key=str)
+        try:
+            return sum(found)
+        except Exception:
+            return -1
+
+    async with app.test() as t:
+        read, away = t.store.item_values, 20
+
+        def item_values(rid: int, map: int, ords: Any) -> list[bytes]:
+            nonlocal away
+            away -= 1
+            if away > 0:
+                raise StoreBusy("it cannot be reached")
+            return read(rid, map, ords)
+
+        monkeypatch.setattr(t.store, "item_values", item_values)
+        run = await t.start(total())
+        assert await run.result() == 12 and away <= 0

@@ -93,6 +93,7 @@ class Activation:
         self._restless_since: float | None = None
         self._flight: asyncio.Task[None] | None = None
         self._broken = False
+        self._unread: StoreError | None = None
         self.core: Core | None = None
 
     @property
@@ -137,7 +138,11 @@ class Activation:
                 return self._services.store.item_values(self.run.rid, map_hash, ords)
             except StoreBusy:
                 logger.info("values of a map could not be read; trying again", exc_info=True)
-        return self._services.store.item_values(self.run.rid, map_hash, ords)
+        try:
+            return self._services.store.item_values(self.run.rid, map_hash, ords)
+        except StoreError as error:
+            self._unread = error  # whatever the body makes of it: it was asked for something that is there
+            raise
 
     @_watched
     def wake(self, wakes: int) -> None:
@@ -236,6 +241,9 @@ class Activation:
             rested = core.advance(services.settings.turn)
         finally:
             services.busy_with(None)
+        if self._unread is not None:
+            self.broke(self._unread)
+            return
         if not rested:
             self._not_rested()
             return
