@@ -225,4 +225,5 @@ async def test_ten_thousand_files_do_not_hold_up_other_runs(app: App) -> None:
         ticker = asyncio.create_task(ticking())
         await run.result()
         ticker.cancel()
-    assert slowest < 0.5, f"the loop stood still for {slowest:.3f} s"
+    # all of it on the loop would take seconds; other processes may have the core for some tenths of one
+    assert slowest < 1.5, f"the loop stood still for {slowest:.3f} s"
