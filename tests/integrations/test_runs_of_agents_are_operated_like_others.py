@@ -63,7 +63,9 @@ def test_usage_is_shown_with_the_run(app: App[None], tmp_path: Path, capsys: pyt
     run_id, used = asyncio.run(live())
     assert used == Usage(requests=2, input_tokens=200, output_tokens=20, cost=None, unpriced=2)
     shown = json.loads(said(capsys, "runs", "show", run_id, "--store", url, "--json"))
-    assert shown["usage"] == {"requests": 2, "input_tokens": 200, "output_tokens": 20, "cost": None, "unpriced": 2}
+    assert shown["usage"] == {
+        "requests": 2, "input_tokens": 200, "output_tokens": 20, "cost": None, "unpriced": 2, "unmeasured_requests": 0
+    }  # fmt: skip
     text = said(capsys, "runs", "show", run_id, "--store", url)
     assert "2 requests of models, 200 tokens in, 20 out, no known price" in text
 
