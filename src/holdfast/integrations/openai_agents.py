@@ -81,10 +81,12 @@ def as_tool(tool: OwnTool[..., Any]) -> FunctionTool:
         try:
             parsed = schema.params_pydantic_model.model_validate_json(arguments or "{}")
         except ValidationError as error:
-            return f"The arguments do not fit: {error}. Call {tool.name} again with others."
+            told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            return f"The arguments do not fit ({told.removeprefix(': ')}). Call {tool.name} again with others."
         args, kwargs = schema.to_call_args(parsed)
         scope = scope_or_none()
         key = None if scope is None else key_of_call(scope, tool.name, ctx.tool_call_id)
+        _refuse_other_model(ctx)
         return str(await tool(*args, **kwargs).using(key=key))
 
     return _OwnFunctionTool(
@@ -206,6 +208,7 @@ def _stepping(
         scope = scope_or_none()
         if scope is None:
             return await invoke(ctx, arguments)
+        _refuse_other_model(ctx)
 
         async def work(arguments: str) -> Any:
             own = copy.copy(ctx)
@@ -221,6 +224,15 @@ def _stepping(
         return value
 
     return invoke_as_step
+
+
+def _refuse_other_model(ctx: ToolContext[Any]) -> None:
+    """The SDK asks the model of a run's config past the agent's, and says so nowhere before a tool is called."""
+    if ctx.run_config is not None and ctx.run_config.model is not None and scope_or_none() is not None:
+        raise BadOption(
+            "RunConfig(model=…) asks another model than durable(agent) has, from the body of the run: nothing of its "
+            "answers is recorded. Give the model to the agent: durable(agent.clone(model=…))"
+        )
 
 
 async def _told(events: AsyncIterator[TResponseStreamEvent]) -> Response:

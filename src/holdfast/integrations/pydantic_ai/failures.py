@@ -49,7 +49,7 @@ def carrying(retried: tuple[type[Exception], ...]) -> Iterator[None]:
         if (name := _name_of(error)) is None:
             raise
         cls = RetriedLibraryError if isinstance(error, retried) else LibraryError
-        raise cls(f"{type(error).__name__}: {error}", _carried(error, name)) from error
+        raise cls(_short(f"{type(error).__name__}: {error}"), _carried(error, name)) from error
 
 
 def reraise(error: LibraryError) -> NoReturn:

@@ -39,8 +39,8 @@ def _fault(value: object, path: str, depth: int) -> str | None:
         return f"{path}: JSON has no {value}; return None or a text"
     if depth == _DEEPEST:
         return None
-    if isinstance(value, Mapping) and (odd := next((key for key in value if not isinstance(key, str)), None)):
-        return f"{path}: the key {odd!r} is no text, and would come back as one; return text for keys, or a list"
+    if isinstance(value, Mapping) and (odd := [key for key in value if not isinstance(key, str)]):
+        return f"{path}: the key {odd[0]!r} is no text, and would come back as one; return text for keys, or a list"
     found = (_fault(child, f"{path}{name}", depth + 1) for name, child in _children(value))
     return next((fault for fault in found if fault is not None), None)
 
