@@ -14,7 +14,14 @@ from pydantic import JsonValue
 from pydantic_ai.durable_exec import ExternalEventError, ExternalEventWaiter
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ToolCallPart
-from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext, ToolApproved, ToolDenied
+from pydantic_ai.tools import (
+    DeferredToolRequests,
+    DeferredToolResults,
+    RunContext,
+    ToolApproved,
+    ToolDefinition,
+    ToolDenied,
+)
 from pydantic_core import to_jsonable_python
 
 from holdfast import codec
@@ -25,9 +32,9 @@ from holdfast.durable.context import Promise
 from holdfast.durable.recorded import name_in, scope_of
 from holdfast.durable.scope import Scope, current_scope
 from holdfast.errors import PromiseFailed
-from holdfast.integrations.pydantic_ai import agentrun, decisions, transcript
+from holdfast.integrations.pydantic_ai import agentrun, transcript
 from holdfast.integrations.pydantic_ai.agentrun import AgentRun
-from holdfast.integrations.pydantic_ai.decisions import ToolDecision
+from holdfast.integrations.pydantic_ai.decisions import ToolDecision, schema_for
 from holdfast.integrations.steps import plain
 from holdfast.records.journal import Kind, Op
 
@@ -73,8 +80,11 @@ class PendingCalls:
 async def decided(agent: str, ctx: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
     """What people have decided on the calls; the run waits for them, in rows only."""
     scope, run = agentrun.present("an approval was asked for", agent, ctx.run_id)
-    waiting = [_Waiting(agent, run, call, "approval", ctx, requests) for call in requests.approvals]
-    waiting += [_Waiting(agent, run, call, "result", ctx, requests) for call in requests.calls]
+    kinds = [(call, "approval") for call in requests.approvals] + [(call, "result") for call in requests.calls]
+    waiting = [
+        _Waiting(agent, run, call, requests.metadata.get(call.tool_call_id), ctx.tools.get(call.tool_name), kind)
+        for call, kind in kinds
+    ]
     if not waiting:
         return None
     await _record(agent, scope, run, ctx, waiting)
@@ -91,19 +101,14 @@ class _Waiting:
     """A call that waits for somebody."""
 
     def __init__(
-        self, agent: str, run: AgentRun, call: ToolCallPart, kind: str, ctx: RunContext[Any],
-        requests: DeferredToolRequests,
-    ) -> None:  # fmt: skip
+        self, agent: str, run: AgentRun, call: ToolCallPart, metadata: Any, tool: ToolDefinition | None, kind: str
+    ) -> None:
         self.call = call
         self.kind = kind
-        self.metadata = requests.metadata.get(call.tool_call_id)
-        tool = ctx.tools.get(call.tool_name)
-        to_approve = kind == "approval"
-        self.promise = declared(
-            agent, run, f"{call.tool_name}.{kind}", call.tool_call_id,
-            ToolDecision if to_approve else Any,
-            decisions.schema_for(tool.parameters_json_schema) if to_approve and tool is not None else None,
-        )  # fmt: skip
+        self.metadata = metadata
+        type = ToolDecision if kind == "approval" else Any
+        schema = schema_for(tool.parameters_json_schema) if kind == "approval" and tool is not None else None
+        self.promise = declared(agent, run, f"{call.tool_name}.{kind}", call.tool_call_id, type, schema)
 
     async def approval(self) -> ToolApproved | ToolDenied:
         try:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from inspect import Parameter
 from typing import Any
 
 from pydantic_ai.durable_exec import ToolsetCallToolParams
@@ -43,22 +44,17 @@ def called_as_itself(params: ToolsetCallToolParams, tool: Tool[..., Any], key: s
 
 def call_with(tool: Tool[..., Any], arguments: Mapping[str, Any]) -> Call[Any]:
     """The call of a tool with arguments by name, as models write them; those of ``*args`` are a list."""
-    args: list[Any] = []
     named = dict(arguments)
-    parameters = inspect.signature(tool).parameters.values()
-    spread = next((one.name for one in parameters if one.kind is one.VAR_POSITIONAL and named.get(one.name)), None)
-    for one in parameters:
-        if one.name == spread:
-            args += named[spread]
-            break
-        if one.kind is one.POSITIONAL_ONLY or (spread is not None and one.kind is one.POSITIONAL_OR_KEYWORD):
-            if one.name not in named and one.default is one.empty:
-                break  # binding says which is missing
-            args.append(named.pop(one.name, one.default))
-    for one in parameters:
-        if one.kind is one.VAR_POSITIONAL:
-            named.pop(one.name, None)
-    return tool(*args, **named)
+    parameters = list(inspect.signature(tool).parameters.values())
+    spread = next((one.name for one in parameters if one.kind is one.VAR_POSITIONAL), "")
+    more = named.pop(spread, None) or ()
+    placed = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD} if more else {Parameter.POSITIONAL_ONLY}
+    args = [
+        named.pop(one.name, one.default)
+        for one in parameters
+        if one.kind in placed and (one.name in named or one.default is not one.empty)
+    ]
+    return tool(*args, *more, **named)
 
 
 class _FailuresMeta(type):

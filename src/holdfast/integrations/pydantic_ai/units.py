@@ -95,18 +95,8 @@ class Units(DurableOperationBackend[Options]):
             own = key_of_call(scope, tool.name, key)  # its record has its name, whichever agent calls it
             itself = called_as_itself(cast(ToolsetCallToolParams, params), tool, own)
             return await operation.handler(cast(P, itself))
-        work = _Work(operation, params, unit.op, config or (self._model if unit.op is Op.MODEL else self._tool))
-        try:
-            recorded = await work.call(unit, key)
-        except LibraryError as error:
-            reraise(error)
-        finally:
-            record_durable_unit(executed=work.done)  # for the library's telemetry
-        if unit.op is Op.MODEL:
-            return operation.result_codec.load(recorded["message"])
-        value, used = parted(recorded)
-        count(params, used)
-        return operation.result_codec.load(value)
+        options = config or (self._model if unit.op is Op.MODEL else self._tool)
+        return await _Work(operation, params, unit.op, options).done_once(unit, key)
 
     def _unit(self, of: DurableOperationId, params: object) -> Unit:
         agent = self._agent
@@ -148,7 +138,21 @@ class _Work(Generic[P, W, R]):
         self._op = op
         self._options = options
 
-    def call(self, unit: Unit, key: str) -> Call[Any]:
+    async def done_once(self, unit: Unit, key: str) -> R:
+        """Do it, unless it is recorded."""
+        try:
+            recorded = await self._call(unit, key)
+        except LibraryError as error:
+            reraise(error)
+        finally:
+            record_durable_unit(executed=self.done)  # for the library's telemetry
+        if self._op is Op.MODEL:
+            return self._operation.result_codec.load(recorded["message"])
+        value, used = parted(recorded)
+        count(self._params, used)
+        return self._operation.result_codec.load(value)
+
+    def _call(self, unit: Unit, key: str) -> Call[Any]:
         retried = (RetriedLibraryError, *self._options.retry_on)
         defaults = self._options.changed(retry_on=retried, raises=(LibraryError,))
         return Call(Target(op=unit.op, name=unit.name, fn=self, defaults=defaults), (unit.asked,), {}).using(key=key)
