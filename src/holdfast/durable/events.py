@@ -18,6 +18,7 @@ from holdfast.store.base import MAX_TOLD, Ears, Store
 logger = logging.getLogger("holdfast.step")
 
 _LOOK_AGAIN = 60.0  # seconds; news of the run come by themselves
+_LAST_WORDS = 0.25  # seconds: what is told may come a little later than the news that the run has ended
 
 
 class Teller:
@@ -81,10 +82,11 @@ async def heard(store: Store, run_id: str, ears: Ears) -> AsyncIterator[RunEvent
                 await asyncio.wait({hearing, over}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 hearing.cancel()  # it takes what came only as it returns: nothing is lost
-            for event in _of(run_id, hearing.result() if hearing.done() else []):
+            await asyncio.wait({hearing})
+            for event in _of(run_id, [] if hearing.cancelled() else hearing.result()):
                 yield event
         over.result()
-        while told := await ears.hear(0.0):  # what was told before the end
+        while told := await ears.hear(_LAST_WORDS):  # what was told before the end
             for event in _of(run_id, told):
                 yield event
     finally:
