@@ -8,13 +8,14 @@
 #   make bench [BENCH_ARGS="--only throughput"]   what it costs, beside the disk's limit and its peers
 #   make fmt | clean
 #
-# PYTHON=python3.12 chooses the interpreter, PYTEST_ARGS=... is passed to pytest.
+# PYTHON=python3.12 chooses the interpreter, PYTEST_ARGS=... is passed to pytest, PARALLEL= has the tests run one by one.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := src tests examples bench
+PARALLEL ?= -n auto --dist loadfile
 
 # a function of a version: the interpreter that runs it, from PATH or from pyenv, or nothing
 find_python = $(shell for python in python$(1) "$$(pyenv prefix $(1) 2>/dev/null)/bin/python"; do \
@@ -53,12 +54,12 @@ types: $(READY)
 arrows: $(READY)
 	$(BIN)/lint-imports --no-logo
 
-# runs under eviction at every wait; the rest of the suite does so in `make always-suspend`
+# runs under eviction at every wait; the other stores, and the rest of the suite, do so in `make always-suspend`
 suspended: $(READY)
-	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest tests/kernel $(PYTEST_ARGS)
+	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest $(PARALLEL) tests/kernel -k "not postgres" $(PYTEST_ARGS)
 
 suite: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 always-suspend: $(READY)
 	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest --ignore=tests/crash $(PYTEST_ARGS)

@@ -24,6 +24,7 @@ from holdfast.records.journal import Op
 from holdfast.records.run import Run, Status
 from holdfast.settings import Settings
 from holdfast.store.base import Health, RunFilter, Store
+from holdfast.store.postgres import PostgresHealth, PostgresStore
 from holdfast.store.sqlite import SqliteHealth, SqliteStore
 
 if TYPE_CHECKING:  # test equipment sits above the runtime and is not loaded in production
@@ -326,22 +327,26 @@ def health_of(url: str) -> Health:
     Raises:
         StoreUnusable: no store of this kind.
     """
-    _refuse_unknown(url)
-    return SqliteHealth(url)
+    return PostgresHealth(url) if _is_postgres(url) else SqliteHealth(url)
 
 
-async def open_store(url: str) -> Store:
-    """Open the store that a URL names.
+async def open_store(url: str, *, create: bool = True) -> Store:
+    """Open the store that a URL names; made if need be, unless ``create`` is false.
 
     Raises:
         StoreUnusable: no store of this kind, or it cannot be opened.
     """
-    _refuse_unknown(url)
-    return await SqliteStore.open(url)
+    kind = PostgresStore if _is_postgres(url) else SqliteStore
+    return await kind.open(url, create=create)
 
 
-def _refuse_unknown(url: str) -> None:
-    if not url.startswith("sqlite:") and "://" in url:
+def _is_postgres(url: str) -> bool:
+    scheme, found, _ = url.partition("://")
+    if found and scheme in ("postgresql", "postgres"):
+        return True
+    if found and scheme != "sqlite":
         raise StoreUnusable(
-            f"{url.split('://', 1)[0]}:// is no store that this version knows: write sqlite:///path/to/file.db"
+            f"{scheme}:// is no store that this version knows: write sqlite:///path/to/file.db or "
+            "postgresql://user@host/database"
         )
+    return False

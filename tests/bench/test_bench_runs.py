@@ -29,6 +29,10 @@ TARGETS = [  # what is held against what, in the table's order
     ("one parent", "one parent, 50 children in ctx.map: activations", "bound", "≤ 10 activations"),
     ("p50", "300 suspended runs: wake one, p50", "bound", "≤ 5 ms"),
     ("p99", "300 suspended runs: wake one, p99", "bound", "≤ 30 ms"),
+    ("postgres", "PostgreSQL: 20 runs × 10 steps of 100 bytes", "raw limit (unnest)", "≥ 0.25 ×"),
+    ("postgres children", "PostgreSQL: 5 children each of 3 parents", "bound", "≥ 3,000 children/s"),
+    ("postgres p50", "PostgreSQL: from resolve to the next step, p50", "bound", "≤ 10 ms"),
+    ("postgres p99", "PostgreSQL: from resolve to the next step, p99", "bound", "≤ 60 ms"),
 ]
 COSTS = [
     "a step with a result of 100 bytes: on disk",

@@ -26,6 +26,12 @@ class Past:
     waiting: str
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which store runs are kept in."""
+    return request.param
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """An empty folder, with the module ``shop`` in it."""
@@ -35,9 +41,9 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def busy(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Shell]:
     """A folder with a worker that the tests of a module share."""
-    shell = Shell(tmp_path_factory.mktemp("busy"))
+    shell = Shell(tmp_path_factory.mktemp("busy"), kind)
     shell.worker()
     yield shell
     shell.close()
@@ -55,7 +61,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
 
 
 async def _live(shell: Shell, patch: pytest.MonkeyPatch) -> Past:
-    store = f"sqlite:///{shell.folder}/.holdfast/shop.db"
+    store = shell.store("shop")
     async with shop.app.open(store) as runtime:
         succeeded = await runtime.start(shop.price_all(["a", "b"]), key="monday")
         failed = await runtime.start(shop.fail("no stock"))

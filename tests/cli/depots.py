@@ -56,24 +56,24 @@ class Depot:
 
 
 @contextmanager
-def depot_in(folder: Path) -> Iterator[Depot]:
+def depot_in(folder: Path, kind: str = "sqlite") -> Iterator[Depot]:
     """One that is closed at the end."""
     with pytest.MonkeyPatch.context() as patch:
-        made = make_depot(folder, patch)
+        made = make_depot(folder, patch, kind)
     yield made
     made.shell.close()
 
 
-def make_depot(folder: Path, patch: pytest.MonkeyPatch) -> Depot:
+def make_depot(folder: Path, patch: pytest.MonkeyPatch, kind: str = "sqlite") -> Depot:
     """Two runs that failed, one that succeeded with a tag, two that wait."""
-    shell = Shell(folder, DEPOT=str(folder))
+    shell = Shell(folder, kind, DEPOT=str(folder))
     shutil.copy(Path(__file__).with_name("depot.py"), folder)
     patch.setattr(depot, "FOLDER", folder)
     return asyncio.run(_live(shell))
 
 
 async def _live(shell: Shell) -> Depot:
-    async with depot.app.open(f"sqlite:///{shell.folder}/.holdfast/depot.db") as runtime:
+    async with depot.app.open(shell.store("depot")) as runtime:
         failed = await runtime.start_all([depot.ship("anvil"), depot.order("bell")], tags=["batch-1"])
         for run in failed:
             await asyncio.gather(run.result(), return_exceptions=True)

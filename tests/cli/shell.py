@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import holdfast
 from holdfast.cli import main
+from tests.postgres import schemas
 
 COMMAND = (sys.executable, "-m", "holdfast")
 SOURCES = Path(holdfast.__file__).parents[1]
@@ -50,8 +53,10 @@ class Said:
 class Shell:
     """Runs ``holdfast …`` in a folder that holds the module ``shop``."""
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, kind: str = "sqlite", **variables: str) -> None:
         self.folder = folder
+        if kind == "postgres":
+            variables["HOLDFAST_STORE"] = schemas.take()
         self.variables = {"PYTHONPATH": str(SOURCES), "SHOP_LEDGER": str(folder / "ledger"), **variables}
         self._started: list[subprocess.Popen[str]] = []
         shutil.copy(Path(__file__).with_name("shop.py"), folder)
@@ -73,13 +78,24 @@ class Shell:
         """The same command in this process: a fifth of the time, for what does not depend on being a process."""
         out, err, path = io.StringIO(), io.StringIO(), [*sys.path]
         try:
-            with contextlib.chdir(self.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with (
+                contextlib.chdir(self.folder),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.MonkeyPatch.context() as patch,
+            ):
+                for name in self.variables.keys() & {"HOLDFAST_STORE"}:
+                    patch.setenv(name, self.variables[name])
                 main(arguments)
         except SystemExit as ended:
             return Said(code=int(ended.code or 0), out=out.getvalue(), err=err.getvalue())
         finally:
             sys.path[:] = path
             sys.modules.pop("shop", None)
+
+    def store(self, app: str) -> str:
+        """The URL of the app's store."""
+        return self.variables.get("HOLDFAST_STORE") or f"sqlite:///{self.folder}/.holdfast/{app}.db"
 
     def begin(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """A command that goes on; ended with the test at the latest."""
@@ -116,6 +132,8 @@ class Shell:
             process.kill()
             if process.stderr is not None and not process.stderr.closed:
                 print(process.args, process.communicate(), sep="\n")
+        if "HOLDFAST_STORE" in self.variables:
+            schemas.give_back(self.variables["HOLDFAST_STORE"])
 
 
 def until(met: Callable[[], Any]) -> Any:

@@ -47,12 +47,12 @@ class Left:
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
-    shell = Shell(tmp_path_factory.mktemp("files"))
+def left(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Left]:
+    shell = Shell(tmp_path_factory.mktemp("files"), kind)
 
     async def live() -> str:
         settings = Settings(workspaces=str(shell.folder / "workspaces"))
-        async with app.open(f"sqlite:///{shell.folder}/.holdfast/files.db", settings=settings) as runtime:
+        async with app.open(shell.store("files"), settings=settings) as runtime:
             run = await runtime.start(plot())
             await run.result()
             return run.id

@@ -13,15 +13,15 @@ USAGE, NOT_FOUND, CONFLICT = 2, 3, 5
 
 
 @pytest.fixture
-def depot(tmp_path: Path) -> Iterator[Depot]:
-    with depot_in(tmp_path) as depot:
+def depot(tmp_path: Path, kind: str) -> Iterator[Depot]:
+    with depot_in(tmp_path, kind) as depot:
         yield depot
 
 
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+def still(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Depot]:
     """One that its tests leave as it is."""
-    with depot_in(tmp_path_factory.mktemp("still")) as depot:
+    with depot_in(tmp_path_factory.mktemp("still"), kind) as depot:
         yield depot
 
 

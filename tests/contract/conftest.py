@@ -31,9 +31,11 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(params=PLACES, ids=lambda place: place.name)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Where a store is kept: opens it as often as a test likes."""
-    return request.param(tmp_path)
+    place = request.param(tmp_path)
+    yield place
+    place.clear()
 
 
 @pytest.fixture

@@ -9,8 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
+from holdfast.runtime import open_store
 from holdfast.store.base import Store
+from holdfast.store.postgres import PostgresStore
 from holdfast.store.sqlite import SqliteStore
+from tests.postgres import schemas
+from tests.postgres.disk import SmallDisk
 
 PRELUDE = """
 import asyncio, sys
@@ -33,11 +39,15 @@ class Place(Protocol):
     def full_disk(self, store: Store) -> Iterator[None]:
         """While inside, the store can grow no more."""
 
+    def clear(self) -> None:
+        """What is kept here is needed no more."""
+
 
 class SqlitePlace:
     """A SQLite file in a temporary directory."""
 
     name = "sqlite"
+    examples = 60  # of interleavings
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "store.db"
@@ -56,13 +66,40 @@ class SqlitePlace:
         yield
         db.pragma("max_page_count", 1 << 30)
 
+    def clear(self) -> None:
+        """The folder goes with the test."""
 
-PLACES: list[type[SqlitePlace]] = [SqlitePlace]
+
+class PostgresPlace:
+    """A schema of the session's server."""
+
+    name = "postgres"
+    examples = 25  # each question is a round trip
+
+    def __init__(self, folder: Path) -> None:
+        self.url = schemas.take()
+
+    async def open(self) -> Store:
+        return await PostgresStore.open(self.url)
+
+    @contextmanager
+    def full_disk(self, store: Store) -> Iterator[None]:
+        if not SmallDisk.possible():
+            pytest.skip("a disk for the server to fill needs its machine, and the right to mount")
+        with SmallDisk(self.url) as disk:
+            yield
+            disk.grow()
+
+    def clear(self) -> None:
+        schemas.give_back(self.url)
+
+
+PLACES: list[type[SqlitePlace] | type[PostgresPlace]] = [SqlitePlace, PostgresPlace]
 
 
 async def open_url(url: str) -> Store:
     """Open a store in another process."""
-    return await SqliteStore.open(url)
+    return await open_store(url)
 
 
 def process(url: str, script: str, *args: object) -> subprocess.Popen[str]:

@@ -59,13 +59,15 @@ class Interleavings(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.store = self.do(self.place(Path(self.folder.name)).open())
+        self.kept = self.place(Path(self.folder.name))
+        self.store = self.do(self.kept.open())
         self.hire()
         self.hire()
 
     def teardown(self) -> None:
         self.do(self.store.close())
         self.runner.close()
+        self.kept.clear()
         self.folder.cleanup()
 
     def do(self, coroutine):
@@ -250,4 +252,6 @@ class Interleavings(RuleBasedStateMachine):
 def test_any_interleaving(place: type) -> None:
     machine = type("InterleavingsOf" + place.__name__, (Interleavings,), {"place": place})
     soak = settings.default is not None and settings.default.max_examples > 1_000  # see tests/conftest.py
-    run_state_machine_as_test(machine, settings=settings(max_examples=1_000 if soak else 60, stateful_step_count=40))
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=1_000 if soak else place.examples, stateful_step_count=40)
+    )

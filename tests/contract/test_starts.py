@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from holdfast.errors import StoreRejected
@@ -58,9 +56,7 @@ async def test_a_key_that_looks_like_an_id_is_another_thing(store: Store) -> Non
 
 
 async def test_ten_thousand_start_at_once(store: Store) -> None:
-    begun = time.perf_counter()
     started = await store.start([new_run() for _ in range(10_000)])
-    assert time.perf_counter() - begun < 2  # measured: 0.1 s
     assert all(one.created for one in started) and await store.count() == {Status.QUEUED: 10_000}
 
 

@@ -21,7 +21,13 @@ def nursery() -> Iterator[Nursery]:
         nursery.clear()
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which store runs are kept in."""
+    return request.param
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, kind: str) -> Place:
     """A store, a ledger and a list of what was accepted."""
-    return Place(tmp_path)
+    return Place(tmp_path, kind)

@@ -7,19 +7,32 @@ import os
 from pathlib import Path
 from typing import Any
 
+from holdfast.store.sqlite.turnstile import Turnstile
 from tests.crash.ledger import Ledger
+from tests.postgres import schemas
 
 
 class Place:
-    """A folder with a store, a ledger and a list of what was accepted."""
+    """A folder with a ledger and a list of what was accepted, and a store: a file there, or a schema of a server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.store = folder / "runs.db"
+        self.kind = kind
+        self.store = f"sqlite:///{folder}/runs.db" if kind == "sqlite" else schemas.take()
         self.ledger = Ledger(folder / "ledger")
         self._accepted = folder / "accepted"
         self._accepted.touch()
+
+    def nobody_writes(self) -> bool:
+        """Whether nobody would be held up by a process that is stopped just now."""
+        if self.kind != "sqlite":
+            return True  # no transaction waits for the process that sent it
+        turnstile = Turnstile(self.folder / "runs.db-sidecar")
+        try:
+            return turnstile.try_acquire()
+        finally:
+            turnstile.close()  # which also gives up the turn
 
     def accept(self, key: str, run_id: str) -> None:
         """Note that start() has returned; said by the process that called it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from holdfast.codec import hash64
@@ -18,11 +17,11 @@ T = TypeVar("T")
 _CHILD = "0123456789abcdef"  # ids of children end in so many digits, those of generations in fewer
 
 
-def ask(path: Path, question: Callable[[Store], Awaitable[T]]) -> T:
+def ask(url: str, question: Callable[[Store], Awaitable[T]]) -> T:
     """Open the store, ask it something, close it: nothing stays open in the process that forks."""
 
     async def asking() -> T:
-        store = await open_store(str(path))
+        store = await open_store(url)
         try:
             return await question(store)
         finally:
@@ -31,18 +30,18 @@ def ask(path: Path, question: Callable[[Store], Awaitable[T]]) -> T:
     return asyncio.run(asking())
 
 
-def runs(path: Path) -> list[Run]:
+def runs(url: str) -> list[Run]:
     """All runs, newest first."""
 
     async def question(store: Store) -> list[Run]:
         return await store.find(RunFilter(limit=1_000_000))
 
-    return ask(path, question)
+    return ask(url, question)
 
 
-def run_of(path: Path, run_id: str) -> Run:
+def run_of(url: str, run_id: str) -> Run:
     """A run's record."""
-    found = ask(path, lambda store: store.get(run_id))
+    found = ask(url, lambda store: store.get(run_id))
     assert found is not None, f"run {run_id} is lost"
     return found
 
@@ -71,9 +70,9 @@ class Snapshot:
         self.recorded = recorded
 
     @classmethod
-    def take(cls, path: Path) -> Snapshot:
+    def take(cls, url: str) -> Snapshot:
         """Read everything."""
-        return ask(path, cls._read)
+        return ask(url, cls._read)
 
     @classmethod
     async def _read(cls, store: Store) -> Snapshot:

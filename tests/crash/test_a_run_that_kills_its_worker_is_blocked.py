@@ -118,7 +118,7 @@ def _is_blocked(place: Place, run_id: str) -> bool:
 
 def _start(place: Place, *calls: Call[int]) -> list[str]:
     async def start() -> list[str]:
-        async with app.connect(str(place.store)) as client:
+        async with app.connect(place.store) as client:
             return [run.id for run in await client.start_all(calls)]
 
     return asyncio.run(start())
@@ -126,7 +126,7 @@ def _start(place: Place, *calls: Call[int]) -> list[str]:
 
 def _resume(place: Place, run_id: str) -> None:
     async def resume() -> None:
-        async with app.connect(str(place.store)) as client:
+        async with app.connect(place.store) as client:
             assert await client.resume(run_id)
 
     asyncio.run(resume())
@@ -136,5 +136,5 @@ async def _work(place: Place) -> None:
     global _mended
     _mended = place.folder / "mended"
     place.ledger.use_here()
-    async with app.open(str(place.store), settings=SETTINGS):
+    async with app.open(place.store, settings=SETTINGS):
         await asked_to_stop()

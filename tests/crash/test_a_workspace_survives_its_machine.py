@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from holdfast import App, Context, Settings
-from holdfast.store.sqlite.turnstile import Turnstile
 from tests.crash.place import Place
 from tests.crash.processes import Nursery, asked_to_stop, die, until
 
@@ -52,12 +51,12 @@ def test_killed_in_a_step_and_resumed_elsewhere(place: Place, nursery: Nursery) 
     marker = place.folder / "marker"
 
     async def begin() -> None:
-        async with app.open(str(place.store), settings=_with_disk(place, "first disk")) as runtime:
+        async with app.open(place.store, settings=_with_disk(place, "first disk")) as runtime:
             place.accept("a", (await runtime.start(work(str(marker)))).id)
             await asked_to_stop()
 
     async def go_on() -> None:
-        async with app.open(str(place.store), settings=_with_disk(place, "second disk")) as runtime:
+        async with app.open(place.store, settings=_with_disk(place, "second disk")) as runtime:
             run = await runtime.get(place.accepted["a"])
             found, names = await run.result()
             files = await runtime.files(run.id)
@@ -86,12 +85,12 @@ def test_a_stopped_worker_does_not_write_into_its_successors_files(place: Place,
     _place = place
 
     async def begin() -> None:
-        async with app.open(str(place.store), settings=_with_disk(place, "disk")) as runtime:
+        async with app.open(place.store, settings=_with_disk(place, "disk")) as runtime:
             place.accept("a", (await runtime.start(take_turns())).id)
             await asked_to_stop()
 
     async def go_on() -> None:
-        async with app.open(str(place.store), settings=_with_disk(place, "disk")) as runtime:
+        async with app.open(place.store, settings=_with_disk(place, "disk")) as runtime:
             place.note(await (await runtime.get(place.accepted["a"])).result())
 
     first = nursery.fork(begin, "the first worker")
@@ -110,7 +109,7 @@ def take_turn(folder: Path) -> None:
     turn = 2 if (_place.folder / "1 is at work").exists() else 1
     (_place.folder / f"{turn} is at work").touch()
     if turn == 1:
-        until(_nobody_writes, "no other thread of this process writes: it would hold up everybody")
+        until(_place.nobody_writes, "no other thread of this process writes: it would hold up everybody")
         os.kill(os.getpid(), signal.SIGSTOP)
     else:
         until((_place.folder / "2 may go on").exists, "the first has written")
@@ -122,14 +121,6 @@ def take_turn(folder: Path) -> None:
 async def take_turns(ctx: Context) -> list[str]:
     await ctx.step(take_turn, ctx.workspace)
     return await ctx.step(os.listdir, ctx.workspace).using(returns=list[str])
-
-
-def _nobody_writes() -> bool:
-    turnstile = Turnstile(_place.store.with_name(_place.store.name + "-sidecar"))
-    try:
-        return turnstile.try_acquire()
-    finally:
-        turnstile.close()  # which also gives up the turn
 
 
 def _with_disk(place: Place, name: str) -> Settings:

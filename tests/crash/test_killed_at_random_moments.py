@@ -18,22 +18,22 @@ from tests.crash.records import Snapshot, ask, runs
 SETTINGS = Settings(lease=0.5, poll=0.05, linger=0.03)
 
 
-def test_killed_at_a_few_random_moments(tmp_path: Path, nursery: Nursery) -> None:
-    Lives(tmp_path, nursery, runs=60, kills=8, seed=1).are_lived()
+def test_killed_at_a_few_random_moments(tmp_path: Path, kind: str, nursery: Nursery) -> None:
+    Lives(tmp_path, kind, nursery, runs=60, kills=8, seed=1).are_lived()
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_at_fifty_random_moments(seed: int, tmp_path: Path, nursery: Nursery) -> None:
-    Lives(tmp_path, nursery, runs=300, kills=50, seed=seed).are_lived()
+def test_killed_at_fifty_random_moments(seed: int, tmp_path: Path, kind: str, nursery: Nursery) -> None:
+    Lives(tmp_path, kind, nursery, runs=300, kills=50, seed=seed).are_lived()
 
 
 class Lives:
     """One worker after another on one store; all but the last are killed."""
 
-    def __init__(self, folder: Path, nursery: Nursery, *, runs: int, kills: int, seed: int) -> None:
+    def __init__(self, folder: Path, kind: str, nursery: Nursery, *, runs: int, kills: int, seed: int) -> None:
         self._nursery = nursery
-        self._undisturbed, self._place = Place(folder / "undisturbed"), Place(folder / "killed")
+        self._undisturbed, self._place = Place(folder / "undisturbed", kind), Place(folder / "killed", kind)
         self._jobs = mixed.jobs(runs)
         self._kills = kills
         self._random = random.Random(seed)
@@ -102,12 +102,12 @@ class Lives:
 
 async def _work(place: Place, wanted: list[Job]) -> None:
     place.ledger.use_here()
-    async with mixed.app.open(str(place.store), settings=SETTINGS) as runtime:
+    async with mixed.app.open(place.store, settings=SETTINGS) as runtime:
         await mixed.start(runtime, wanted, place)
         await asked_to_stop()
 
 
 async def _finish(place: Place, wanted: list[Job]) -> None:
     place.ledger.use_here()
-    async with mixed.app.open(str(place.store), settings=SETTINGS) as runtime:
+    async with mixed.app.open(place.store, settings=SETTINGS) as runtime:
         await mixed.finish(place, wanted, runtime)

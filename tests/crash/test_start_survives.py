@@ -9,6 +9,8 @@ import pytest
 
 from holdfast import App, Client, Context, KeyConflict, Settings, Status
 from holdfast.clock import SystemClock
+from holdfast.runtime import open_store
+from holdfast.store.postgres import PostgresStore
 from holdfast.store.sqlite import SqliteStore
 from tests.crash.place import Place
 from tests.crash.processes import Main, Nursery, Process, asked_to_stop, die, until
@@ -37,7 +39,7 @@ async def again(ctx: Context, n: int) -> int:
 
 def test_a_run_survives_a_kill_right_after_its_start_by_a_client(place: Place, nursery: Nursery) -> None:
     async def start_and_die() -> None:
-        async with app.connect(str(place.store)) as client:
+        async with app.connect(place.store) as client:
             place.accept("a", (await client.start(answer(21))).id)
             die()
 
@@ -49,7 +51,7 @@ def test_a_run_survives_a_kill_right_after_its_start_by_a_client(place: Place, n
 
 def test_a_run_survives_a_kill_right_after_its_start_beside_a_worker(place: Place, nursery: Nursery) -> None:
     async def start_and_die() -> None:
-        async with app.open(str(place.store), settings=Settings(lease=0.4)) as runtime:
+        async with app.open(place.store, settings=Settings(lease=0.4)) as runtime:
             place.accept("a", (await runtime.start(answer(21))).id)
             die()
 
@@ -64,13 +66,15 @@ def test_killed_inside_start_there_is_one_run_or_none_and_one_after_starting_aga
     point: str, place: Place, nursery: Nursery
 ) -> None:
     async def die_inside_start() -> None:
-        store = await SqliteStore.open(place.store)
+        store = await open_store(place.store)
+        assert isinstance(store, SqliteStore | PostgresStore)
         store.fault = lambda at: die() if at == point else None
         client = Client(store, app.catalog, SystemClock())
         await client.start(answer(21), key="a")
 
     _is_killed(nursery, die_inside_start)
-    assert len(runs(place.store)) == (point == "after-commit")
+    if point != "before-commit" or place.kind == "sqlite":  # what is on its way to a server may arrive
+        assert len(runs(place.store)) == (point == "after-commit")
     asyncio.run(_start(place, "a", 21))
     (run,) = runs(place.store)
     assert run.key == "a"
@@ -104,7 +108,7 @@ def test_of_processes_that_race_with_one_key_and_different_inputs_one_wins(place
 
 def test_the_key_of_a_run_that_went_on_with_another_input_still_finds_it(place: Place, nursery: Nursery) -> None:
     async def run_to_its_end() -> None:
-        async with app.open(str(place.store), settings=SETTINGS) as runtime:
+        async with app.open(place.store, settings=SETTINGS) as runtime:
             run = await runtime.start(again(0), key="a")
             assert await run.result() == 3
             assert (await runtime.start(again(0), key="a")).id == run.id
@@ -116,7 +120,7 @@ def test_the_key_of_a_run_that_went_on_with_another_input_still_finds_it(place: 
 
 def test_the_key_of_a_run_that_went_on_as_another_agent_still_finds_it(place: Place, nursery: Nursery) -> None:
     async def run_to_its_end() -> None:
-        async with app.open(str(place.store), settings=SETTINGS) as runtime:
+        async with app.open(place.store, settings=SETTINGS) as runtime:
             run = await runtime.start(leave(1), key="a")
             assert await run.result() == 2
             assert (await runtime.start(leave(1), key="a")).id == run.id
@@ -136,7 +140,7 @@ def _works_off(place: Place, nursery: Nursery) -> None:
     """Let a worker do all there is."""
 
     async def work() -> None:
-        async with app.open(str(place.store), settings=SETTINGS):
+        async with app.open(place.store, settings=SETTINGS):
             await asked_to_stop()
 
     worker = nursery.fork(work, "a worker")
@@ -145,7 +149,7 @@ def _works_off(place: Place, nursery: Nursery) -> None:
 
 
 async def _start(place: Place, key: str, n: int) -> None:
-    async with app.connect(str(place.store)) as client:
+    async with app.connect(place.store) as client:
         place.accept(key, (await client.start(answer(n), key=key)).id)
 
 
@@ -156,14 +160,14 @@ def _orders(keys: list[str]) -> list[list[str]]:
 
 
 async def _race(place: Place, keys: list[str]) -> None:
-    async with app.connect(str(place.store)) as client:
+    async with app.connect(place.store) as client:
         _wait_for_the_gun(place)
         for key in keys:
             place.accept(key, (await client.start(answer(21), key=key)).id)
 
 
 async def _race_for_one(place: Place, n: int) -> None:
-    async with app.connect(str(place.store)) as client:
+    async with app.connect(place.store) as client:
         _wait_for_the_gun(place)
         try:
             place.accept("won", (await client.start(answer(n), key="a")).id)

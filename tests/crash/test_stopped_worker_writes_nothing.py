@@ -12,7 +12,6 @@ import pytest
 from holdfast import App, Context, Settings
 from holdfast.durable.points import POINTS, on_reach
 from holdfast.records.run import Activation
-from holdfast.store.sqlite.turnstile import Turnstile
 from tests.crash.ledger import noted
 from tests.crash.place import Place
 from tests.crash.processes import Nursery, Process, asked_to_stop, until
@@ -100,7 +99,7 @@ def _is_worker(place: Place, process: Process) -> bool:
 
 def _start_a_run(place: Place) -> None:
     async def start() -> None:
-        async with app.connect(str(place.store)) as client:
+        async with app.connect(place.store) as client:
             await client.start(held(1))
 
     asyncio.run(start())
@@ -115,17 +114,9 @@ def _stop_outside_of_transactions(process: Process, place: Place) -> None:
     while True:
         process.send(signal.SIGSTOP)
         until(lambda: process.stopped, "it is stopped")
-        if _nobody_writes(place):
+        if place.nobody_writes():
             return
         process.send(signal.SIGCONT)
-
-
-def _nobody_writes(place: Place) -> bool:
-    turnstile = Turnstile(place.store.with_name(place.store.name + "-sidecar"))
-    try:
-        return turnstile.try_acquire()
-    finally:
-        turnstile.close()  # which also gives up the turn
 
 
 async def _work(place: Place, *, stop_at: str = "") -> None:
@@ -136,9 +127,9 @@ async def _work(place: Place, *, stop_at: str = "") -> None:
     def reached(point: str, run_id: str) -> None:
         if point == stop_at:
             on_reach(None)
-            until(lambda: _nobody_writes(place), "no other thread of this process writes")
+            until(place.nobody_writes, "no other thread of this process writes")
             os.kill(os.getpid(), signal.SIGSTOP)
 
     on_reach(reached)
-    async with app.open(str(place.store), settings=SETTINGS):
+    async with app.open(place.store, settings=SETTINGS):
         await asked_to_stop()

@@ -1,6 +1,7 @@
 """The code in README.md and docs/ runs.
 
-A page's blocks run from top to bottom in an empty directory, in a process of their own, with warnings as errors::
+A page's blocks run from top to bottom in an empty directory, in a process of their own, with warnings as errors; the
+variable ``DATABASE`` has the URL of an empty PostgreSQL database::
 
     ```python                         runs in the page's namespace; `await` is allowed at its top
     ```python file=claims.py          is written to that file and imported
@@ -59,8 +60,9 @@ def run_page(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda page: page.stem)
-def test_code_on_the_page_runs(page: Path, tmp_path: Path) -> None:
+def test_code_on_the_page_runs(page: Path, tmp_path: Path, database: str) -> None:
     env = {name: value for name, value in os.environ.items() if name != "HOLDFAST_STORE"}
+    env["DATABASE"] = database
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])
     command = [sys.executable, "-W", "error", __file__, str(page)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from holdfast import App
+from holdfast.testing import rig
 from tests.kernel.making import World
+from tests.postgres import schemas
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,7 +39,28 @@ def world() -> World:
     return World()
 
 
+@pytest.fixture(autouse=True, params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Which store runs are kept in; rigs keep theirs there too."""
+    taken: list[str] = []
+
+    def temporary_url(folder: str) -> str:
+        taken.append(schemas.take())
+        return taken[-1]
+
+    if request.param == "postgres":
+        monkeypatch.setattr(rig, "temporary_url", temporary_url)
+    yield request.param
+    for url in taken:
+        schemas.give_back(url)
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(kind: str, tmp_path: Path) -> Iterator[str]:
     """A store that outlives a rig."""
-    return f"sqlite:///{tmp_path}/kernel.db"
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/kernel.db"
+        return
+    url = schemas.take()
+    yield url
+    schemas.give_back(url)

@@ -17,6 +17,9 @@ from holdfast.records.run import Status
 from holdfast.testing import Rig
 from tests.kernel.making import World
 
+# Files are what this is about; a server's troubles are in tests/contract/postgres.
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def job(app: App, world: World) -> Any:
@@ -75,7 +78,7 @@ async def test_a_damaged_database_says_so(app: App, job: Any, tmp_path: Path) ->
             await runtime.find()
 
 
-@pytest.mark.parametrize("url", ["postgresql://here/db", "sqlite://wrong", "redis://here"])
+@pytest.mark.parametrize("url", ["mysql://here/db", "sqlite://wrong", "redis://here"])
 async def test_a_url_that_names_no_store_says_what_to_write(app: App, job: Any, url: str) -> None:
     with pytest.raises(StoreUnusable, match="sqlite:///"):
         async with app.open(url):

@@ -198,8 +198,10 @@ async def test_a_child_that_is_just_being_started_ends_too(
             on_reach(cancel)
             await t.quiet()
             on_reach(None)
+            await asyncio.gather(*cancelling)  # else time may pass before it has reached the store
             if not cancelling:
                 await t.cancel(run.id)
+            await asyncio.gather(*cancelling)  # before time moves: children that have ended cannot be cancelled
             with pytest.raises(RunCancelled):
                 await run.result()
             await t.advance("1h")
@@ -235,7 +237,7 @@ async def test_a_run_that_was_never_claimed_ends_at_once_without_running(app: Ap
     async def body(ctx: Context) -> None:
         await ctx.step(world.do, "ran")
 
-    async with app.test() as t:
+    async with app.test(settings=Settings(concurrency=0)) as t:  # nobody claims it
         run = await t.start(body())
         assert await t.cancel(run.id) is True
         with pytest.raises(RunCancelled):

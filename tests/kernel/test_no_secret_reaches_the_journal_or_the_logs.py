@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, SecretStr
 import holdfast
 from holdfast import App, Context, RunBlocked, RunFailed, StepFailed, codec
 from tests.kernel.making import Deployments, World
+from tests.postgres import schemas
 
 SOURCES = sorted(Path(holdfast.__file__).parent.rglob("*.py"))
 SECRET = "hunter2-s3cr3t"
@@ -75,6 +76,9 @@ async def everything(path: str) -> bytes:
 
 
 def files_of(url: str) -> bytes:
+    """All that is stored there."""
+    if url.startswith("postgresql:"):
+        return schemas.dump(url)
     path = Path(url.removeprefix("sqlite:///"))
     return b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
 

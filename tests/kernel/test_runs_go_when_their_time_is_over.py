@@ -14,12 +14,15 @@ from holdfast.errors import WrongState
 from holdfast.settings import Settings
 from holdfast.store.base import RunFilter
 from tests.kernel.making import World
+from tests.postgres import schemas
 
 TABLES = "runs journal items promises inbox groups endings activations blobs tags files uses".split()
 
 
 def rows(url: str) -> dict[str, int]:
     """How many rows each table has that belongs to runs. (Not while this process has the store open.)"""
+    if url.startswith("postgresql:"):
+        return schemas.rows(url)
     db = apsw.Connection(url.removeprefix("sqlite:///"))
     try:
         return {table: db.execute(f"SELECT count(*) FROM {table}").get for table in TABLES}

@@ -10,7 +10,9 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON: one document, or
 AppStore = Annotated[
     str | None,
     typer.Option(
-        "--store", metavar="URL", help="Such as sqlite:///claims.db; else $HOLDFAST_STORE, else ./.holdfast/<app>.db."
+        "--store",
+        metavar="URL",
+        help="sqlite:///file.db or postgresql://host/db; else $HOLDFAST_STORE, else ./.holdfast/<app>.db.",
     ),
 ]
 Store = Annotated[
@@ -18,7 +20,7 @@ Store = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help="Such as sqlite:///claims.db; else $HOLDFAST_STORE, else the *.db in ./.holdfast.",
+        help="sqlite:///file.db or postgresql://host/db; else $HOLDFAST_STORE, else the *.db in ./.holdfast.",
     ),
 ]
 Of = Annotated[

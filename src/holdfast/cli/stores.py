@@ -24,7 +24,7 @@ async def client_of(store: str | None, app: str | None = None) -> AsyncIterator[
     Raises:
         StoreUnusable: no store is named or found, or it cannot be opened.
     """
-    opened = await open_store(_existing(url_of(store, app)))
+    opened = await open_store(_existing(url_of(store, app)), create=False)
     try:
         yield Client(opened, Catalog() if app is None else load(app).catalog, SystemClock())
     finally:

@@ -180,13 +180,17 @@ class Activation:
         self.retired = True
         self._cancel_alarms()
         self._running.cancel_all()
-        if self.core is not None and not self.core.retire():
+        core, self.core = self.core, None
+        if core is not None and core.retire():
+            core.dismantle()
+        elif core is not None:
             self.say(
                 logging.WARNING, "its body swallows CancelledError over and over; some of its tasks were left behind"
             )
         self._services.workspaces.leave(self._workspace)
         self._observer.left(end, handed_back=self._leaving)
         self._services.gone(self)
+        del self._running, self._alarm  # they call back to here: without them it goes at once, with its last reference
 
     def broke(self, error: BaseException) -> None:
         """Something raised that must not: a defect of Holdfast's, which a person has to look at."""

@@ -187,6 +187,11 @@ class Core:
         loops = [self.root.loop, *(loop for run in self.maps.values() for loop in run.loops())]
         return min([loop.retire() for loop in loops])  # every one of them, also after one that refuses
 
+    def dismantle(self) -> None:
+        """Take apart what has retired: its parts know each other, and would all wait for the garbage collector."""
+        del self.root.loop.owner
+        del self.root, self.slots, self.requests, self.fit, self.loader
+
     # -- for calls, promises and maps
 
     def begin(self, scope: Scope, body: Callable[[Scope], Coroutine[Any, Any, Any]]) -> BodyTask:

@@ -17,7 +17,6 @@ from holdfast.durable.catalog import Catalog
 from holdfast.durable.census import Census
 from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
-from holdfast.durable.garbage import uncollected
 from holdfast.durable.lease import Lease
 from holdfast.durable.retention import Pruner, Retention
 from holdfast.durable.services import Services
@@ -226,9 +225,8 @@ class Worker:
             limit = min(free, _CLAIM_BATCH)
             claimed = await self._store.claim(self.id, self._hosts, self._builds, limit=limit, now=self._clock.now())
             self._more_waits = len(claimed) == free
-            with uncollected():
-                for one in claimed:
-                    self._activate(one)
+            for one in claimed:
+                self._activate(one)
             if len(claimed) == limit:
                 self.poke()
         if self._more_waits:

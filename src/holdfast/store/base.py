@@ -350,7 +350,7 @@ class Telling(Protocol):
 
         Args:
             run_id: of the run it is about.
-            data: gives at most :data:`MAX_TOLD` bytes; called only if somebody listens. It must not raise.
+            data: gives at most :data:`MAX_TOLD` bytes; called only if somebody listens, or may. It must not raise.
         """
 
     def ears(self, run_id: str) -> Ears:

@@ -79,8 +79,11 @@ class Rig(Runtime):
 
     clock: VirtualClock
 
-    def __init__(self, app: App[Any], store: Store, deps: Any, settings: Settings, clock: VirtualClock) -> None:
+    def __init__(
+        self, app: App[Any], store: Store, deps: Any, settings: Settings, clock: VirtualClock, *, url: str
+    ) -> None:
         self.app = app
+        self._url = url  # as it was given: what the store says of itself has no password in it
         self.clock = clock
         self.store = store
         self.settings = settings
@@ -168,7 +171,7 @@ class Rig(Runtime):
         """
         async for found in divergences(self.app, self.store, self._deps):
             raise Diverged(f"run {found.run_id}, replayed: {found.what}")
-        if hash_seed and (said := await divergence_under_another_seed(self.app, self.store.url)):
+        if hash_seed and (said := await divergence_under_another_seed(self.app, self._url)):
             raise Diverged(f"replayed under another hash seed: {said}")
 
     async def close(self) -> None:
@@ -271,8 +274,8 @@ async def open_rig(
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
         settings = replace(settings, workspaces=settings.workspaces or f"{folder}/workspaces")
         async with app.lifespan() as deps:
-            opened = await open_store(store or f"sqlite:///{folder}/test.db")
-            rig = Rig(app, opened, deps, settings, clock or VirtualClock())
+            url = store or temporary_url(folder)
+            rig = Rig(app, await open_store(url), deps, settings, clock or VirtualClock(), url=url)
             try:
                 await rig.worker.start()
                 yield rig
@@ -281,6 +284,11 @@ async def open_rig(
             finally:
                 on_reach(None)
                 await rig.close()
+
+
+def temporary_url(folder: str) -> str:
+    """Where a rig keeps its runs, unless it is told."""
+    return f"sqlite:///{folder}/test.db"
 
 
 def _ignore_crashes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -52,7 +52,9 @@ class Account:
 async def fresh_store(places: Places) -> AsyncIterator[Store]:
     """An empty store; whoever has it closes it."""
     with tempfile.TemporaryDirectory(prefix="holdfast-cut-", dir=MEMORY) as folder:
-        yield await places(Path(folder)).open()
+        place = places(Path(folder))
+        yield await place.open()
+        place.clear()
 
 
 @asynccontextmanager

@@ -27,9 +27,9 @@ def test_cut_anywhere_it_ends_the_same(name: str, places: Places) -> None:
     assert story.account.results[ROOT][0] == tell.golden()[name]["status"]
 
 
-def test_also_when_runs_leave_memory_at_every_wait(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_also_when_runs_leave_memory_at_every_wait(all_places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ALWAYS_SUSPEND, "1")
-    cut_everywhere(app, places, cases["everything"])
+    cut_everywhere(app, all_places, cases["everything"])
 
 
 @app.tool(effect="at_most_once")
@@ -46,13 +46,13 @@ async def posting(ctx: Context) -> str:
         return "nobody knows"
 
 
-def test_what_must_happen_at_most_once_is_not_begun_again_after_its_intent(places: Places) -> None:
+def test_what_must_happen_at_most_once_is_not_begun_again_after_its_intent(all_places: Places) -> None:
     async def both() -> None:
-        first = await undisturbed(app, places, Case(call=posting))
+        first = await undisturbed(app, all_places, Case(call=posting))
         intent = next(i for i, op in enumerate(first.log) if isinstance(op, Commit) and op.delta.entries)
         assert isinstance(op := first.log[intent], Commit) and op.delta.entries[0].kind is Kind.INTENT
-        before = await continued(app, places, first, Cut(intent))
-        after = await continued(app, places, first, Cut(intent + 1))
+        before = await continued(app, all_places, first, Cut(intent))
+        after = await continued(app, all_places, first, Cut(intent + 1))
         assert first.account.results[ROOT] == before.account.results[ROOT] == ("succeeded", b'"posted a letter"')
         assert after.account.results[ROOT] == ("succeeded", b'"nobody knows"')
         assert [len(story.stage.begun) for story in (first, before, after)] == [1, 1, 0]

@@ -61,6 +61,8 @@ class Workspaces:
             task = asyncio.get_running_loop().create_task(workspace.leave(), name="holdfast-workspace")
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
+        else:
+            del workspace.place  # it calls back to its workspace: without it both go at once
 
     async def close(self, timeout: float) -> None:
         """Wait until the directories are gone, for so many seconds at the most; others stay."""

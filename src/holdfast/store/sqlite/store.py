@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import apsw
 
@@ -46,7 +47,7 @@ class SqliteStore:
         self.url = f"sqlite:///{file.path}"
         self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
         self._file = file
-        self._watches: list[SqliteWatch] = []
+        self._watches: WeakSet[SqliteWatch] = WeakSet()  # one that its waiter has closed goes with it
         self._voice = Voice(file.sidecar / EARS)
         self._unread: list[tuple[str, list[int]]] = []  # (worker, rids) perhaps claimed, but nobody was told
         self._closed = False
@@ -241,7 +242,7 @@ class SqliteStore:
     def watch(self) -> SqliteWatch:
         self._refuse_closed()
         watch = SqliteWatch(self._file.hub)
-        self._watches.append(watch)
+        self._watches.add(watch)
         return watch
 
     # Telling
@@ -256,7 +257,7 @@ class SqliteStore:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            for watch in self._watches:
+            for watch in list(self._watches):
                 watch.close()
             self._voice.close()
             await asyncio.to_thread(self._file.close)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import apsw
 
+from holdfast.store.bell import Bell
 from holdfast.store.sqlite.living import claim, remove_dead
 from holdfast.store.sqlite.opening import connect
 from holdfast.store.sqlite.statements import CONNECTION
@@ -32,7 +33,7 @@ class SqliteWatch:
         self._hub = hub
         self._seen = hub.changes
         self._closed = False
-        self._bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._bell = Bell()
         hub.join(self)
 
     async def wait(self, timeout: float) -> None:
@@ -40,25 +41,14 @@ class SqliteWatch:
         if self._closed:  # nothing to see any more; not at once, or who waits in a loop would never yield
             await asyncio.sleep(timeout)
             return
-        event = asyncio.Event()
-        self._bell = (asyncio.get_running_loop(), event)
         try:
-            # Looked at after the bell hangs: a change in between rings it.
-            if self._seen == self._hub.changes and not self._closed:
-                # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the bell.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(timeout):
-                        await event.wait()
+            await self._bell.wait(timeout, lambda: self._seen != self._hub.changes or self._closed)
         finally:
-            self._bell = None
             self._seen = self._hub.changes
 
     def ring(self) -> None:
         """Something changed. From any thread."""
-        bell = self._bell
-        if bell is not None:
-            with suppress(RuntimeError):  # its loop has closed meanwhile: nobody waits
-                bell[0].call_soon_threadsafe(bell[1].set)
+        self._bell.ring()
 
     def close(self) -> None:
         """See :class:`holdfast.store.base.Watch`."""

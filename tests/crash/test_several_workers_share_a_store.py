@@ -1,4 +1,4 @@
-"""Three processes work on one file: together they do everything, and nothing twice."""
+"""Three processes work on one store: together they do everything, and nothing twice."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ RETRIED = ("flaky", "refuse")  # these begin again because they fail
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Place:
     """The same work by one worker."""
-    place, nursery = Place(tmp_path_factory.mktemp("undisturbed")), Nursery()
+    place, nursery = Place(tmp_path_factory.mktemp("undisturbed"), kind), Nursery()
     worker = nursery.fork(lambda: _finish(place, Settings()), "the only worker")
     worker.wait()
     assert worker.ended_well
@@ -73,11 +73,11 @@ def _steps_of(place: Place, process: Process) -> set[str]:
 
 async def _work(place: Place, settings: Settings) -> None:
     place.ledger.use_here()
-    async with mixed.app.open(str(place.store), settings=settings):
+    async with mixed.app.open(place.store, settings=settings):
         await asked_to_stop()
 
 
 async def _finish(place: Place, settings: Settings) -> None:
     place.ledger.use_here()
-    async with mixed.app.open(str(place.store), settings=settings) as runtime:
+    async with mixed.app.open(place.store, settings=settings) as runtime:
         await mixed.finish(place, JOBS, runtime)

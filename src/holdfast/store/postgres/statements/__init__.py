@@ -1,0 +1,89 @@
+"""Named SQL statements, one file per noun, as in the SQLite store; and how they name the tables of a schema.
+
+The files say ``holdfast.runs`` for a table and ``routines.commit`` for a function or view of this version of the code.
+:class:`Names` puts the real names in: the schema that the store's URL names, and routines that end in a digest of their
+own text, so that two versions of Holdfast work on one schema side by side, each with its own.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_NAME = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
+_TABLE, _ROUTINE = re.compile(r"\bholdfast\.(?=\w)"), re.compile(r"\broutines\.(\w+)")
+# Plans must not depend on what was in a table that was empty a second ago: by its indexes, whatever the statistics say.
+_PLANNED = (
+    "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off "
+    "SET enable_mergejoin = off"
+)
+
+
+class Statements:
+    """The statements of one file, as attributes: ``Statements("runs").get``."""
+
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
+        text = (_HERE / f"{noun}.sql").read_text(encoding="utf-8")
+        found = list(_NAME.finditer(text))
+        ends = [match.start() for match in found[1:]] + [len(text)]
+        self.texts = {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=True)}
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self.texts[name]
+        except KeyError:
+            raise AttributeError(f"{self.noun}.sql has no statement named {name!r}") from None
+
+
+class Names:
+    """What tables and routines are called in one schema."""
+
+    def __init__(self, schema: str) -> None:
+        self.schema = schema
+        self._quoted = '"' + schema.replace('"', '""') + '"'
+        self._bound: dict[str, str] = {}
+
+    def __call__(self, statement: str) -> str:
+        """The statement with the real names in it."""
+        bound = self._bound.get(statement)
+        if bound is None:
+            text = _ROUTINE.sub(rf'{self._quoted}."\1_{routines_digest()}"', statement)
+            bound = self._bound[statement] = _TABLE.sub(f"{self._quoted}.", text)
+        return bound
+
+    @property
+    def quoted(self) -> str:
+        """The schema, as SQL writes it."""
+        return self._quoted
+
+
+@cache
+def routines() -> str:
+    """The text of all functions and views: time first, views last, for they are made in this order."""
+    files = sorted((_HERE.parent / "routines").glob("*.sql"), key=lambda file: (file.stem != "time", file.stem))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return text.replace(" PLANNED AS $$", f" {_PLANNED} AS $$")
+
+
+@cache
+def routines_digest() -> str:
+    """What tells these routines from those of other versions."""
+    return blake2b(routines().encode(), digest_size=5).hexdigest()
+
+
+CONNECTION = Statements("connection")
+RUNS = Statements("runs")
+NEWS = Statements("news")
+CLAIMS = Statements("claims")
+HISTORY = Statements("history")
+COMMITS = Statements("commits")
+PROMISES = Statements("promises")
+LEASES = Statements("leases")
+HEALTH = Statements("health")
+FILES = Statements("files")
+REPAIRS = Statements("repairs")
+PRUNING = Statements("pruning")

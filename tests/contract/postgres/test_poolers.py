@@ -1,0 +1,73 @@
+"""Through PgBouncer, by transactions: everything works but the listener, which goes past it or polls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from holdfast.records.delta import Verdict
+from holdfast.records.run import Status
+from holdfast.store.postgres import PostgresStore
+from tests.contract.making import MINUTE, NOW, Hand, child_of, delta, entry, finish, new_run
+from tests.contract.stores import Place, output, process
+from tests.postgres.pooler import Pooler
+
+pytestmark = pytest.mark.skipif(not Pooler.installed(), reason="PgBouncer is not installed: apt-get install pgbouncer")
+
+
+@pytest.fixture
+def pooler(place: Place) -> Iterator[Pooler]:
+    with Pooler(place.url) as pooler:
+        yield pooler
+
+
+async def test_it_is_noticed_and_no_call_relies_on_its_session(pooler: Pooler) -> None:
+    stores = [await PostgresStore.open(pooler.url) for _ in range(3)]
+    hands = [await Hand.hire(store, f"w{n}") for n, store in enumerate(stores)]
+    await stores[0].start([new_run(f"r{n}") for n in range(30)])
+    owned = [[claimed.run for claimed in await hand.claim(10)] for hand in hands]
+
+    async def work(n: int) -> None:
+        for number in range(1, 10):
+            batch = [delta(run, entries=(entry(number),)) for run in owned[n]]
+            assert await hands[n].commit(*batch) == [Verdict.APPLIED] * 10
+            assert await stores[n].resolve(f"{owned[n][0].id}/{number}", ok=True, value=b"\0", at=NOW)
+        child = child_of(owned[n][0], f"child-{n}")
+        await hands[n].commit(delta(owned[n][0], children=(child,)))
+        await hands[n].commit(*(delta(run, finish()) for run in owned[n]))
+
+    await asyncio.gather(*(work(n) for n in range(3)))
+    assert await stores[0].count() == {Status.SUCCEEDED: 30, Status.CANCELLED: 3}
+    assert {len(await stores[0].journal(f"r{n}")) for n in range(30)} == {9}
+    for hand in hands:
+        keeper = hand.store.keeper(hand.id, ttl=MINUTE)
+        assert await asyncio.to_thread(keeper.renew)
+        keeper.close()
+        await hand.store.close()
+
+
+START = """
+async def main():
+    store = await open_url(url)
+    await store.start([new_run()])
+    await store.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("direct", [False, True])
+async def test_changes_are_found_by_polling_or_heard_past_it(place: Place, pooler: Pooler, direct: bool) -> None:
+    past = place.url.partition("@")[2].partition("/")[0]
+    store = await PostgresStore.open(pooler.url + (f"&direct={past}" if direct else ""))
+    watch = store.watch()
+    starter = process(pooler.url, START)
+    began = time.monotonic()
+    while not await store.count():
+        await watch.wait(20)
+    assert time.monotonic() - began < 10
+    watch.close()
+    await asyncio.to_thread(output, starter)
+    await store.close()
