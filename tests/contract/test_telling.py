@@ -21,7 +21,7 @@ async def test_in_order_and_whole(store: Store) -> None:
     ears = store.ears("r1")
     told = [f"{n}".encode() * 100 for n in range(50)] + [b"x" * MAX_TOLD]
     for data in told:
-        store.tell("r1", data)
+        store.tell("r1", lambda told=data: told)
     assert await heard(ears, len(told)) == told
     ears.close()
 
@@ -29,20 +29,20 @@ async def test_in_order_and_whole(store: Store) -> None:
 async def test_by_each_who_listens(store: Store, place: Place) -> None:
     other = await place.open()
     one, two = store.ears("r1"), other.ears("r1")
-    store.tell("r1", b"hello")
+    store.tell("r1", lambda: b"hello")
     assert await heard(one, 1) == await heard(two, 1) == [b"hello"]
     one.close()
-    other.tell("r1", b"again")
+    other.tell("r1", lambda: b"again")
     assert await heard(two, 1) == [b"again"]
     two.close()
     await other.close()
 
 
 async def test_only_of_the_run_and_only_from_now_on(store: Store) -> None:
-    store.tell("r1", b"too early")
+    store.tell("r1", lambda: b"too early")
     ears = store.ears("r1")
-    store.tell("r2", b"of another run")
-    store.tell("r1", b"this")
+    store.tell("r2", lambda: b"of another run")
+    store.tell("r1", lambda: b"this")
     assert await heard(ears, 1) == [b"this"]
     ears.close()
 
@@ -51,22 +51,22 @@ async def test_it_wakes_whoever_waits(store: Store) -> None:
     ears = store.ears("r1")
     waiting = asyncio.create_task(ears.hear(60.0))
     await asyncio.sleep(0)  # it waits now
-    await asyncio.to_thread(store.tell, "r1", b"from a thread")
+    await asyncio.to_thread(store.tell, "r1", lambda: b"from a thread")
     async with asyncio.timeout(30):
         assert await waiting == [b"from a thread"]
     ears.close()
 
 
 async def test_nobody_needs_to_listen_nor_to_be_open(store: Store, place: Place) -> None:
-    store.tell("r1", b"to nobody")
+    store.tell("r1", lambda: b"to nobody")
     ears = store.ears("r1")
     ears.close()
     ears.close()
     assert await ears.hear(0.0) == []
-    store.tell("r1", b"to nobody any more")
+    store.tell("r1", lambda: b"to nobody any more")
     other = await place.open()
     await other.close()
-    other.tell("r1", b"from a store that was closed")
+    other.tell("r1", lambda: b"from a store that was closed")
 
 
 async def test_from_another_process_and_not_to_one_that_was_killed(store: Store, place: Place) -> None:
@@ -80,7 +80,8 @@ async def test_from_another_process_and_not_to_one_that_was_killed(store: Store,
     deaf.kill()
     deaf.communicate()
     ears = store.ears("r1")
-    speaks = "async def main():\n  store = await open_url(url)\n  store.tell('r1', b'across')\nasyncio.run(main())"
+    says = "store.tell('r1', lambda: b'across')"
+    speaks = f"async def main():\n  store = await open_url(url)\n  {says}\nasyncio.run(main())"
     await asyncio.to_thread(lambda: output(process(place.url, speaks)))
     assert await heard(ears, 1) == [b"across"]
     ears.close()

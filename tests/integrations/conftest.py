@@ -45,4 +45,4 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A store and a ledger."""
-    return Place(tmp_path)
+    return Place(tmp_path, "sqlite")

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from holdfast import App, Settings
 from holdfast.durable.points import on_reach
+from holdfast.runtime import open_store
 from holdfast.store.base import Store
-from holdfast.store.sqlite import SqliteStore
 from tests.crash.ledger import noted
 from tests.crash.place import Place
 from tests.crash.processes import Nursery, die
@@ -44,13 +44,13 @@ QUICK = Settings(poll=0.05, linger=0.02)
 @pytest.mark.parametrize("plan", PLANS)
 def test_killed_after_every_entry(plan: str, tmp_path: Path, nursery: Nursery) -> None:
     tools, rounds = PLANS[plan]
-    undisturbed = Place(tmp_path / "undisturbed")
+    undisturbed = Place(tmp_path / "undisturbed", "sqlite")
     process = nursery.fork(lambda: work(undisturbed, tools, rounds), "the undisturbed worker")
     process.wait()
     assert process.ended_well
     entries = sum(len(one.entries) for one in Snapshot.take(undisturbed.store).recorded.values())
     assert entries == len(rounds) + 1 + sum(map(len, rounds))
-    lives = [Life(nursery, Place(tmp_path / f"{n}"), tools, rounds, n) for n in range(1, entries + 1)]
+    lives = [Life(nursery, Place(tmp_path / f"{n}", "sqlite"), tools, rounds, n) for n in range(1, entries + 1)]
     killed = [life for life in lives if life.is_killed()]
     assert len(killed) >= len(rounds) * 2  # entries that were ready together share a commit
     for life in killed:
@@ -102,7 +102,7 @@ async def work(place: Place, tools: int, plan: Plan, die_at: int = 0) -> None:
     commits = itertools.count(1)
     if die_at:
         on_reach(lambda point, _: die() if point == "committed" and next(commits) == die_at else None)
-    store = await SqliteStore.open(place.store)
+    store = await open_store(place.store)
     async with app.assemble(store, settings=QUICK) as runtime:
         run = await runtime.start(BODIES[tools](json.dumps(plan)), key="the run")
         place.note(timeless(await run.result()))

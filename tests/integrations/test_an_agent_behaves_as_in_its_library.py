@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolOutput
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolOutput, _utils, exceptions
+from pydantic_ai._function_schema import FunctionSchema
 from pydantic_ai.capabilities import ProcessHistory
+from pydantic_ai.durable_exec import BaseDurabilityCapability
 from pydantic_ai.exceptions import (
+    FallbackExceptionGroup,
     ModelAPIError,
     ModelContextWindowExceededError,
     ModelHTTPError,
@@ -450,3 +453,99 @@ async def test_plain_functions_that_the_library_calls_in_the_body_run_there(app:
         return text.upper()
 
     assert await in_a_run(app, agent) == "BE BRIEF, 1 MESSAGE"
+
+
+async def test_when_every_model_of_a_fallback_fails_the_body_sees_all_their_errors(app: App[None]) -> None:
+    """With those that are not the library's own as failures of the step."""
+    broken = FallbackModel(
+        failing(lambda: ModelHTTPError(503, "m", {"why": "busy"})), failing(lambda: ValueError("odd")),
+        fallback_on=(ModelHTTPError, ValueError),
+    )  # fmt: skip
+    seen = await in_a_run(app, Agent(broken, name="a", capabilities=[Durable()]))
+    assert isinstance(seen, FallbackExceptionGroup)
+    first, second = seen.exceptions
+    assert (type(first), first.status_code, first.body) == (ModelHTTPError, 503, {"why": "busy"})
+    assert (type(second), second.key, second.type_name) == (StepFailed, "a:model#1.1", "ValueError")
+    assert isinstance(seen.__cause__, StepFailed)
+    assert seen.__cause__.type_name == "FallbackExceptionGroup"
+
+
+async def test_a_fallback_is_tried_again_if_all_its_errors_may_pass(app: App[None]) -> None:
+    times: list[str] = []
+
+    def busy() -> Exception:
+        times.append("")
+        return ModelHTTPError(503 if len(times) < 4 else 400, "m")
+
+    model = FallbackModel(failing(busy), failing(busy))
+    steps = Durable[None](model_steps={"retries": 5})
+    assert isinstance(await in_a_run(app, Agent(model, name="a", capabilities=[steps])), FallbackExceptionGroup)
+    assert len(times) == 4, "the second pair had an error that does not pass"
+
+
+class Throttled(ModelHTTPError):
+    """An error that a model of one's own raises."""
+
+
+class Odd(UserError):
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(f"{code}: {why}")
+
+
+async def test_an_error_derived_from_the_library_s_is_caught_as_that(app: App[None]) -> None:
+    seen = await in_a_run(app, Agent(failing(lambda: Throttled(503, "m")), name="a", capabilities=[Durable()]))
+    assert (type(seen), seen.status_code) == (ModelHTTPError, 503)
+    odd = await in_a_run(App("odd"), Agent(failing(lambda: Odd(3, "no")), name="a", capabilities=[Durable()]))
+    assert (type(odd), str(odd)) == (UserError, "3: no")
+    page = "<html>" * 10_000
+    long = await in_a_run(App("long"), Agent(failing(lambda: ModelHTTPError(502, "m", page)), name="a",
+                                             capabilities=[Durable()]))  # fmt: skip
+    assert (type(long), long.status_code) == (ModelHTTPError, 502)
+
+
+async def test_an_error_that_cannot_be_made_again_is_a_step_s_failure(
+    app: App[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal of another version of the library may have one; nobody ever sees what it was carried in."""
+    broken = Agent(failing(lambda: ModelHTTPError(503, "m")), name="a", capabilities=[Durable()])
+    monkeypatch.setattr(ModelHTTPError, "__setstate__", None, raising=False)
+    seen = await in_a_run(app, broken)
+    assert type(seen) is StepFailed
+    assert (seen.key, seen.type_name) == ("a:model#1.1", "ModelHTTPError")
+    assert "LibraryError" not in str(seen)
+
+
+async def test_two_that_are_iterated_in_one_task_keep_their_numbers(app: App[None]) -> None:
+    def agent(name: str) -> Agent[None, str]:
+        made: Agent[None, str] = Agent(scripted(calls(("echo", {"x": 1})), says("done")), name=name,
+                                       capabilities=[Durable()])  # fmt: skip
+        made.tool_plain(name="echo")(lambda x: x)
+        return made
+
+    a, b = agent("a"), agent("b")
+
+    @app.agent
+    async def body(ctx: Context) -> None:
+        await a.run("before")
+        async with a.iter("one") as one, a.iter("two") as two, b.iter("three") as three:
+            for steps in (three, two, one):
+                async for _ in steps:
+                    pass
+
+    async with app.test() as t:
+        t.crash_at("committed", nth=5)
+        run = await t.start(body())
+        await run.result()
+        assert await run.recorded() == [
+            key for name, number in (("a", 1), ("b", 1), ("a", 3), ("a", 2))
+            for key in (f"{name}:model#{number}.1", f"{name}.echo#{number}.c0", f"{name}:model#{number}.2")
+        ]  # fmt: skip
+
+
+def test_what_it_uses_of_the_library_s_private_names_is_there() -> None:
+    """Each is used for want of a public one; a minor version may take it away, and this test says which."""
+    assert callable(_utils.disable_threads)
+    assert callable(BaseDurabilityCapability._model_stream_event_handler)
+    assert exceptions._ATTACHED_ATTR_PREFIX == "_pydantic_ai_"
+    assert callable(FunctionSchema.call)
+    assert "function" in FunctionSchema.__dataclass_fields__

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
+import jsonschema
 import pytest
+from pydantic import BaseModel
 from pydantic_ai import Agent, ApprovalRequired, CallDeferred, DeferredToolRequests, RunContext, Tool
 from pydantic_ai.capabilities import RequestInput
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from holdfast import App, Context, NotStorable, codec
+from holdfast import App, Context, NotStorable, UnknownRun, codec
 from holdfast.integrations.pydantic_ai import Durable, PendingCalls, ToolDecision, pending_calls
+from holdfast.integrations.pydantic_ai.decisions import schema_for
 from holdfast.records.journal import Kind
 from holdfast.testing import Rig, RigRun
 from tests.integrations.talk import body_of, calls, prompt_of, returned, says
@@ -235,3 +239,101 @@ async def test_what_is_recorded_of_asks_grows_with_what_is_new(app: App[None]) -
         ]
     assert seen == [2, 6, 10, 14, 18, 22]  # all that was said until then
     assert max(sizes[1:]) - min(sizes[1:]) < 100, "and each ask has recorded what was new"
+
+
+@pytest.mark.parametrize(
+    ("edit", "path"),
+    [
+        ({"approved": True, "args": {"amount": 60}}, "'args' was unexpected"),
+        ({"approved": True, "argument": None}, "'argument' was unexpected"),
+        ({"approved": True, "arguments": {"amount": "much"}}, r"at \$\.arguments\.amount.*not of type 'integer'"),
+        ({"approved": True, "arguments": {"amont": 60}}, r"at \$\.arguments"),
+        ({"approved": True, "arguments": {}}, r"at \$\.arguments"),
+    ],
+    ids=["misspelled", "misspelled and empty", "of another type", "another argument", "none"],
+)
+async def test_an_edit_that_is_none_is_refused_and_nothing_is_executed(
+    app: App[None], edit: dict[str, Any], path: str
+) -> None:
+    desk = Desk(app)
+    async with app.test(always_suspend=True) as t:
+        run = await t.start(desk.body("pay it"))
+        (pending,) = await asked(t, run)
+        with pytest.raises(NotStorable, match=path):
+            await t.resolve(pending.calls[0].promise, edit)
+        await t.quiet()
+        assert desk.paid == []
+        assert await t.resolve(pending.calls[0].promise, {"approved": True, "arguments": {"amount": 60}})
+        assert (await run.result())["output"] == "['paid 60']"
+    assert desk.paid == [60]
+
+
+async def test_a_misspelled_edit_that_comes_before_the_question_denies_the_call(app: App[None]) -> None:
+    """A promise may be resolved before it is declared, when nothing is known of what it takes."""
+    desk = Desk(app)
+
+    @app.agent
+    async def body(ctx: Context) -> str:
+        await ctx.promise("go on", bool)
+        return str((await desk.agent.run("pay it")).output)
+
+    async with app.test() as t:
+        run = await t.start(body())
+        await t.resolve(f"{run.id}/desk.pay.approval.1.c0", {"approved": True, "args": {"amount": 60}})
+        await t.resolve(f"{run.id}/go on", True)
+        assert "No decision on this call" in await run.result()
+    assert desk.paid == []
+
+
+class Account(BaseModel):
+    number: int
+    bank: str
+
+
+def test_what_edits_are_held_to() -> None:
+    """Models among the arguments are referred to; a schema that cannot be checked against stands for nothing."""
+    held_to = json.loads(schema_for({
+        "type": "object", "properties": {"account": {"$ref": "#/$defs/Account"}}, "required": ["account"],
+        "$defs": {"Account": Account.model_json_schema()},
+    }))  # fmt: skip
+    approve = {"approved": True, "arguments": {"account": {"number": 3, "bank": "b"}}}
+    jsonschema.validate(approve, held_to)
+    jsonschema.validate({"approved": True}, held_to)
+    with pytest.raises(jsonschema.ValidationError, match="'x' is not of type 'integer'"):
+        jsonschema.validate({"approved": True, "arguments": {"account": {"number": "x", "bank": "b"}}}, held_to)
+    for odd in ({"type": "nothing"}, {"$ref": "https://example.org/schema"}, {"properties": {"a": {"$ref": "#"}}}):
+        jsonschema.validate({"approved": True, "arguments": {"any": 1}}, json.loads(schema_for(odd)))
+
+
+async def test_a_fork_waits_for_decisions_of_its_own(app: App[None], caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(app)
+    async with app.test(always_suspend=True) as t:
+        run = await t.start(desk.body("pay it"))
+        (pending,) = await asked(t, run)
+        fork = await t.fork(run.id, at=(await run.info()).entries)
+        await t.quiet()
+        (own,) = await pending_calls(t, fork.id)
+        assert own.calls[0].promise == pending.calls[0].promise.replace(run.id, fork.id)
+        await t.resolve(own.calls[0].promise, {"approved": True})
+        await (await t.get(fork.id)).result()
+        assert desk.paid == [100]
+        assert len(await pending_calls(t, run.id)) == 1
+        await t.resolve(pending.calls[0].promise, {"approved": False})
+        await run.result()
+    assert "other arguments" not in caplog.text
+
+
+async def test_what_nobody_can_decide_is_not_asked(app: App[None]) -> None:
+    desk = Desk(app, calls(("pay", {"amount": 1}), ("pay", {"amount": 2})))
+    async with app.test(always_suspend=True) as t:
+        run = await t.start(desk.body("pay both"))
+        ((first, second),) = [pending.calls for pending in await asked(t, run)]
+        await t.fail(first.promise, "the desk is closed")
+        ((left,),) = [pending.calls for pending in await asked(t, run)]
+        assert left == second
+        await run.cancel()
+        await t.quiet()
+        assert await run.status() == "cancelled"
+        assert await pending_calls(t, run.id) == []
+        with pytest.raises(UnknownRun):
+            await pending_calls(t, "nowhere")

@@ -8,13 +8,13 @@ import logging
 from typing import Any
 
 import pytest
-from agents import Agent, RunConfig, Runner, function_tool, handoff
+from agents import Agent, ModelResponse, RunConfig, Runner, ToolCallOutputItem, Usage, function_tool, handoff
 from agents.exceptions import MaxTurnsExceeded, UserError
 from agents.mcp import MCPServerStdio
 from agents.testing import ScriptedModel, assistant_message, function_call
 from agents.tool import LocalShellTool
 
-from holdfast import App, BadOption, Context, NotInRun, OutcomeUnknown, StepFailed, ToolContext
+from holdfast import App, BadOption, Context, NotInRun, OutcomeUnknown, RunFailed, StepFailed, ToolContext
 from holdfast.integrations.openai_agents import as_tool, durable
 from holdfast.integrations.stepoptions import StepOptions
 from holdfast.records.journal import Op
@@ -215,3 +215,116 @@ async def test_outside_a_run_it_works_and_says_so_once(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == [
         "agent free runs outside of a Holdfast run: nothing of it is recorded. Call it in the body of an @app.agent"
     ]
+
+
+async def test_arguments_that_do_not_fit_a_tool_of_holdfast_are_said_to_the_model(app: App[None]) -> None:
+    paid: list[int] = []
+
+    @app.tool
+    async def pay(amount: int) -> str:
+        paid.append(amount)
+        return "paid"
+
+    wrong, right = (function_call("pay", {"amount": n}, call_id=f"c{n}") for n in ("lots", 3))
+    broken = function_call("pay", "{", call_id="broken")
+    script = [[wrong], [broken], [right], [assistant_message("done")]]
+    agent = Agent(name="desk", model=ScriptedModel(script), tools=[as_tool(pay)])
+
+    @app.agent
+    async def body(ctx: Context) -> list[str]:
+        result = await Runner.run(durable(agent), "go", run_config=QUIET)
+        return [str(item.output) for item in result.new_items if isinstance(item, ToolCallOutputItem)]
+
+    async with app.test() as t:
+        misfit, rubbish, done = await (await t.start(body())).result()
+    assert "do not fit" in misfit
+    assert "amount" in misfit
+    assert "lots" not in misfit, "what was wrong, not what was in it"
+    assert "do not fit" in rubbish
+    assert (done, paid) == ("paid", [3])
+
+
+async def test_a_tool_of_holdfast_that_fails_fails_the_agent_s_run(app: App[None]) -> None:
+    @app.tool
+    async def pay(amount: int) -> str:
+        raise ConnectionError("no bank")
+
+    call = function_call("pay", {"amount": 3}, call_id="c0")
+    agent = Agent(name="desk", model=ScriptedModel([[call]]), tools=[as_tool(pay)])
+
+    @app.agent
+    async def body(ctx: Context) -> str:
+        try:
+            return str((await Runner.run(durable(agent), "go", run_config=QUIET)).final_output)
+        except UserError as error:
+            assert isinstance(error.__cause__, StepFailed)
+            return error.__cause__.key
+
+    async with app.test() as t:
+        assert await (await t.start(body())).result() == "pay#c0"
+
+
+async def test_agents_may_share_a_tool_of_holdfast(app: App[None]) -> None:
+    @app.tool
+    async def pay(amount: int) -> str:
+        return f"paid {amount}"
+
+    def agent(name: str) -> Agent[Any]:
+        script = [[function_call("pay", {"amount": 3}, call_id="c")], [assistant_message("done")]]
+        return Agent(name=name, model=ScriptedModel(script), tools=[as_tool(pay)])
+
+    @app.agent
+    async def body(ctx: Context) -> None:
+        for name in ("a", "b"):
+            await Runner.run(durable(agent(name)), "go", run_config=QUIET)
+
+    async with app.test() as t:
+        run = await t.start(body())
+        await run.result()
+        assert await run.recorded() == ["a:model#1", "pay#c", "a:model#2", "b:model#1", "pay#c.2", "b:model#2"]
+
+
+async def test_what_an_agent_that_is_a_tool_uses_is_counted_live_and_replayed_alike(app: App[None]) -> None:
+    def used(answer: Any, tokens: int) -> ModelResponse:
+        return ModelResponse([answer], Usage(requests=1, input_tokens=tokens, total_tokens=tokens), None)
+
+    for nth in (1, 2, 3):
+        local: App[None] = App("talk")
+        inner = Agent(name="inner", model=ScriptedModel([used(assistant_message("it is"), 30)]))
+        asks = function_call("ask", {"input": "is it?"}, call_id="c")
+        script = [used(asks, 10), used(assistant_message("done"), 20)]
+        outer = Agent(name="outer", model=ScriptedModel(script), tools=[inner.as_tool("ask", "Ask it.")])
+
+        @local.agent
+        async def body(ctx: Context, outer: Agent[Any] = outer) -> list[int]:
+            counted = (await Runner.run(durable(outer), "go", run_config=QUIET)).context_wrapper.usage
+            return [counted.requests, counted.input_tokens]
+
+        async with local.test() as t:
+            t.crash_at("committed", nth=nth)
+            run = await t.start(body())
+            assert await run.result() == [3, 60]
+            total = await t.usage(run.id)
+            assert [total.requests, total.input_tokens] == [3, 60]
+
+
+async def test_a_model_of_the_run_config_is_refused_before_any_tool_is_called(app: App[None]) -> None:
+    bench = Bench()
+    config = RunConfig(tracing_disabled=True, model=bench.model)
+
+    @app.agent
+    async def body(ctx: Context) -> None:
+        await Runner.run(durable(bench.agent), "go", run_config=config)
+
+    async with app.test(check_replay=False) as t:  # nothing of what that model said is recorded
+        with pytest.raises(RunFailed, match=r"RunConfig\(model=…\) asks another model than durable\(agent\) has"):
+            await (await t.start(body())).result()
+    assert bench.read == []
+
+
+async def test_each_agent_is_said_to_be_undurable_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    agents = [Agent(name="twin", model=ScriptedModel([[assistant_message("hi")]] * 2)) for _ in range(2)]
+    with caplog.at_level(logging.WARNING, "holdfast.agent"):
+        for agent in agents * 2:
+            await Runner.run(durable(agent), "go", run_config=QUIET)
+    assert len(caplog.records) == 2

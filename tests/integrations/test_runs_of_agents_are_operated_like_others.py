@@ -19,6 +19,7 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 
 from holdfast import App, Context, RunFailed, Usage
 from holdfast.cli import main
+from holdfast.cli.views import usage_text
 from holdfast.durable.recording import write_recording
 from holdfast.integrations.pydantic_ai import Durable
 from holdfast.records.journal import Op
@@ -63,7 +64,9 @@ def test_usage_is_shown_with_the_run(app: App[None], tmp_path: Path, capsys: pyt
     run_id, used = asyncio.run(live())
     assert used == Usage(requests=2, input_tokens=200, output_tokens=20, cost=None, unpriced=2)
     shown = json.loads(said(capsys, "runs", "show", run_id, "--store", url, "--json"))
-    assert shown["usage"] == {"requests": 2, "input_tokens": 200, "output_tokens": 20, "cost": None, "unpriced": 2}
+    assert shown["usage"] == {
+        "requests": 2, "input_tokens": 200, "output_tokens": 20, "cost": None, "unpriced": 2, "unmeasured_requests": 0
+    }  # fmt: skip
     text = said(capsys, "runs", "show", run_id, "--store", url)
     assert "2 requests of models, 200 tokens in, 20 out, no known price" in text
 
@@ -169,3 +172,26 @@ async def test_a_run_that_asks_no_model_has_no_usage(app: App[None], caplog: pyt
             await run.result()
             assert (await t.usage(run.id)).requests == 0
             assert [entry.op async for entry in t.journal(run.id) if entry.op is Op.MODEL] == []
+
+
+@pytest.mark.parametrize(
+    ("counted", "unmeasured"),
+    [
+        (RequestUsage(unmeasured_requests=1), 1),
+        (RequestUsage(input_tokens=10, cache_read_tokens=20), 0),
+    ],
+    ids=["nothing said", "counts that contradict each other"],
+)
+async def test_a_price_that_nobody_can_tell_does_not_cost_the_answer(
+    app: App[None], counted: RequestUsage, unmeasured: int
+) -> None:
+    def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart("hello")], usage=counted, model_name="gpt-4o", provider_name="openai")
+
+    body = body_of(app, Agent(FunctionModel(answer), name="a", capabilities=[Durable()]))
+    async with app.test() as t:
+        run = await t.start(body("go"))
+        assert (await run.result())["output"] == "hello"
+        used = await t.usage(run.id)
+    assert (used.requests, used.cost, used.unpriced, used.unmeasured_requests) == (1, None, 1, unmeasured)
+    assert ("did not say what they used" in usage_text(used)) is bool(unmeasured)

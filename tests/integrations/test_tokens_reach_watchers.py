@@ -13,6 +13,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.tools import RunContext
 
 from holdfast import App, Context, NotInRun, RunEvent, teller
+from holdfast.durable import events
 from holdfast.integrations.pydantic_ai import Durable, StepOptions
 from tests.crash.processes import Nursery, asked_to_stop
 from tests.integrations.talk import body_of
@@ -162,3 +163,67 @@ async def test_any_step_may_tell(app: App[None]) -> None:
     ]  # fmt: skip
     with pytest.raises(NotInRun, match="outside a step"):
         teller()
+
+
+async def test_what_cannot_be_told_costs_nothing(app: App[None], caplog: pytest.LogCaptureFixture) -> None:
+    """An event is told without its data then, and the step goes on."""
+
+    def odd() -> object:
+        raise ValueError("no such data")
+
+    async def load() -> int:
+        said = teller()
+        said.tell("opaque", object())
+        said.tell("odd", odd)
+        said.tell("made", lambda: {"percent": 50})
+        return 1
+
+    @app.agent
+    async def body(ctx: Context) -> int:
+        return await ctx.step(load)
+
+    async with app.test() as t, asyncio.timeout(30):
+        run = await t.start(body())
+        seen = [(event.kind, event.data) async for event in run.events()]
+        assert await run.result() == 1
+    assert seen == [("opaque", None), ("odd", None), ("made", {"percent": 50})]
+    assert caplog.text.count("is told without its data") == 1
+
+
+async def test_nothing_is_made_for_nobody(app: App[None]) -> None:
+    made: list[str] = []
+
+    async def load() -> int:
+        teller().tell("progress", lambda: made.append(""))
+        return 1
+
+    @app.agent
+    async def body(ctx: Context) -> int:
+        return await ctx.step(load)
+
+    async with app.test() as t:
+        assert await (await t.start(body())).result() == 1
+    assert made == []
+
+
+async def test_the_end_of_a_run_is_news_to_who_listens_and_nobody_asks_for_it_meanwhile(
+    app: App[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_LOOK_AGAIN", 3600.0)
+
+    @app.agent
+    async def body(ctx: Context) -> bool:
+        return await ctx.promise("on", bool)
+
+    async with app.test(always_suspend=True) as t, asyncio.timeout(30):
+        run = await t.start(body())
+        listening = asyncio.create_task(_all(run.events()))
+        await t.quiet()
+        t.store.tell(run.id, RunEvent(run=run.id, step="s", attempt=1, number=1, kind="k").pack)
+        await t.resolve(f"{run.id}/on", True)
+        assert await run.result()
+        assert [event.kind for event in await listening] == ["k"]
+
+
+async def _all(heard: AsyncIterator[RunEvent]) -> list[RunEvent]:
+    return [event async for event in heard]

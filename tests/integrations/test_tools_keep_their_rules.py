@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastmcp.client.transports import StdioTransport
-from pydantic_ai import Agent, RunContext, Tool
+from pydantic import BaseModel
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool, UsageLimits
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.toolsets import DynamicToolset, FunctionToolset
 
-from holdfast import App, Context, OutcomeUnknown, Settings, ToolContext, idempotency_key
+from holdfast import App, Context, OutcomeUnknown, RunFailed, Settings, ToolContext, idempotency_key
 from holdfast.integrations.pydantic_ai import Durable
 from holdfast.records.journal import Kind, Op
 from tests.integrations.talk import body_of, calls, returned, says, scripted, until_recorded
@@ -266,3 +268,140 @@ async def test_a_tool_of_holdfast_is_replaced_in_tests_and_its_calls_are_counted
         t.replace(pay, no_bank)
         assert (await (await t.start(body("go"))).result())["output"] == "['would pay 3']"
         assert t.calls(pay) == [pay(amount=3)]
+
+
+async def test_agents_may_share_a_tool_of_holdfast_whatever_their_models_call_their_calls(app: App[None]) -> None:
+    @app.tool
+    async def pay(amount: int) -> str:
+        return f"paid {amount}"
+
+    one, two = (
+        Agent(gives_back(calls(("pay", {"amount": n}))), name=f"a{n}", tools=[pay], capabilities=[Durable()])
+        for n in (1, 2)
+    )
+
+    @app.agent
+    async def body(ctx: Context) -> list[str]:
+        return [(await agent.run("go")).output for agent in (one, two, one)]
+
+    async with app.test() as t:
+        t.crash_at("committed", nth=5)
+        run = await t.start(body())
+        assert await run.result() == ["['paid 1']", "['paid 2']", "['paid 1']"]
+        paid = [key for key in await run.recorded() if key.startswith("pay#")]
+    assert paid == ["pay#1.c0", "pay#1.c0.2", "pay#2.c0"]
+
+
+async def test_what_a_tool_of_holdfast_says_to_the_model_is_no_failure(app: App[None]) -> None:
+    """Its retries are for failures; it asks to be called otherwise at once."""
+    times: list[int] = []
+
+    @app.tool(retries=3)
+    async def guess(x: int) -> str:
+        times.append(x)
+        if x == 1:
+            raise ModelRetry("higher")
+        if len(times) < 3:
+            raise ConnectionError
+        return "found"
+
+    model = scripted(calls(("guess", {"x": 1}), at="a"), calls(("guess", {"x": 2}), at="b"), says("done"))
+    agent = Agent(model, name="a", tools=[guess], capabilities=[Durable()])
+    body = body_of(app, agent)
+    async with app.test() as t:
+        assert (await (await t.start(body("go"))).result())["output"] == "done"
+    assert times == [1, 2, 2]
+
+
+async def test_a_tool_of_holdfast_takes_its_arguments_as_it_declares_them(app: App[None]) -> None:
+    seen: list[Any] = []
+
+    @app.tool
+    async def spread(a: int, b: int = 2, *more: int, note: str = "", **others: int) -> None:
+        seen.append((a, b, more, note, others))
+
+    @app.tool
+    async def placed(a: int, /, b: int = 2) -> None:
+        seen.append((a, b))
+
+    rounds = calls(
+        ("spread", {"a": 1, "more": [3, 4], "note": "n", "z": 9}), ("spread", {"a": 1, "b": 5, "more": []}),
+        ("placed", {"a": 7}),
+    )  # fmt: skip
+    agent = Agent(gives_back(rounds), name="a", tools=[spread, placed], capabilities=[Durable()])
+    body = body_of(app, agent)
+    async with app.test() as t:
+        await (await t.start(body("go"))).result()
+    assert sorted(seen, key=str) == [(1, 2, (3, 4), "n", {"z": 9}), (1, 5, (), "", {}), (7, 2)]
+
+
+@dataclass
+class Reading:
+    values: dict[str, list[float]]
+
+
+class Measured(BaseModel):
+    value: float
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"a": [1.0, float("nan")]}, r"\$\.a\[1\]: JSON has no nan"),
+        (Reading({"x": [float("inf")]}), r"\$\.values\.x\[0\]: JSON has no inf"),
+        (Measured(value=float("-inf")), r"\$\.value: JSON has no -inf"),
+        ([{"k": {1: "one"}}], r"\$\[0\]\.k: the key 1 is no text"),
+        ({0: "zero"}, r"\$: the key 0 is no text"),
+    ],
+    ids=["nan", "in a dataclass", "in a model", "a key", "a key that is falsy"],
+)
+async def test_a_result_that_would_come_back_as_another_is_refused(app: App[None], result: Any, said: str) -> None:
+    agent = Agent(gives_back(calls(("look", {}))), name="a", capabilities=[Durable()])
+    agent.tool_plain(name="look")(lambda: result)
+    body = body_of(app, agent)
+    async with app.test() as t:
+        with pytest.raises(RunFailed, match=f"a.look#1.c0.*NotStorable.*{said}"):
+            await (await t.start(body("go"))).result()
+
+
+async def test_what_json_holds_otherwise_comes_to_the_model_as_json(
+    app: App[None], recwarn: pytest.WarningsRecorder
+) -> None:
+    agent = Agent(gives_back(calls(("look", {}))), name="a", capabilities=[Durable()])
+    agent.tool_plain(name="look")(
+        lambda: {"tuple": (1, 2), "set": {3}, "bytes": b"\xff\x00", "model": Measured(value=1)}
+    )
+    body = body_of(app, agent)
+    async with app.test() as t:
+        said = (await (await t.start(body("go"))).result())["output"]
+    assert said == "[{'tuple': [1, 2], 'set': [3], 'bytes': '_wA=', 'model': {'value': 1.0}}]"
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+async def test_what_a_tool_s_own_agents_use_is_counted_live_and_replayed_alike(app: App[None]) -> None:
+    inner = Agent(scripted(says("it is")), name="inner", capabilities=[Durable()])
+    model = scripted(calls(("ask", {}), ("ask", {}), at="a"), calls(("ask", {}), at="b"), says("done"))
+    outer = Agent(model, name="outer", capabilities=[Durable()])
+
+    @outer.tool
+    async def ask(ctx: RunContext[None]) -> str:
+        return (await inner.run("is it?", usage=ctx.usage)).output
+
+    @app.agent
+    async def body(ctx: Context, most: int) -> list[int]:
+        used = (await outer.run("go", usage_limits=UsageLimits(request_limit=most))).usage
+        return [used.requests, used.tool_calls, used.input_tokens, used.output_tokens]
+
+    async with app.test() as t:
+        run = await t.start(body(9))
+        undisturbed = await run.result()
+        assert undisturbed[:2] == [6, 3]
+        used = await t.usage(run.id)
+        assert [used.requests, used.unpriced, used.input_tokens, used.output_tokens] == [6, 6, *undisturbed[2:]]
+    for nth in range(2, 6):
+        async with app.test() as t:
+            t.crash_at("committed", nth=nth)
+            assert await (await t.start(body(9))).result() == undisturbed
+            t.crash_at("committed", nth=nth)
+            with pytest.raises(RunFailed, match="request_limit of 5"):
+                await (await t.start(body(5))).result()

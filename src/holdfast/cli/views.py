@@ -112,6 +112,8 @@ def usage_text(used: Usage) -> str:
     price = "no known price" if used.cost is None else f"${used.cost}"
     if used.cost is not None and used.unpriced:
         price += f" and {used.unpriced:,} without a known price"
+    if used.unmeasured_requests:
+        price += f"; {used.unmeasured_requests:,} did not say what they used"
     return f"{used.requests:,} request{'s' if used.requests != 1 else ''} of models, {tokens}, {price}"
 
 

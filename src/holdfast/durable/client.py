@@ -31,7 +31,7 @@ from holdfast.records.event import RunEvent
 from holdfast.records.journal import Kind, Op
 from holdfast.records.run import Activation, NewRun, Status
 from holdfast.records.run import Run as RunRecord
-from holdfast.records.usage import Usage, total
+from holdfast.records.usage import Usage, total, usage_in
 from holdfast.records.worker import Hosted, Worker
 from holdfast.store.base import RunFilter
 
@@ -216,16 +216,17 @@ class Client(Reading):
         return [entry.key async for entry in self.journal(run_id) if entry.kind is Kind.OUTCOME]
 
     async def usage(self, run_id: str) -> Usage:
-        """What the models that a run has asked have used, by the answers in its journal; without its children.
+        """What the models that a run has asked have used, by what is recorded in its journal; without its children.
 
         Raises:
             UnknownRun: there is none.
         """
-        answers = [entry async for entry in self.journal(run_id) if entry.op is Op.MODEL]
         return total(
-            json.loads(codec.unpack(entry.value)).get("usage")
-            for entry in answers
-            if entry.kind is Kind.OUTCOME and entry.ok
+            [
+                usage_in(entry.op, codec.unpack(entry.value))
+                async for entry in self.journal(run_id)
+                if entry.op in (Op.MODEL, Op.STEP) and entry.kind is Kind.OUTCOME and entry.ok
+            ]
         )
 
     async def why_waiting(self, run: RunRecord) -> str:

@@ -43,11 +43,11 @@ class Promise(InBody, Generic[R]):
 
     def __init__(self, scope: Scope, key: str) -> None:
         self.id = f"{scope.core.run_id}/{key}"
-        self._key = key
+        self.key = key  # its id without that of the run, which a fork has another of
 
     def __await__(self) -> Generator[Any, Any, R]:
         scope = current_scope(f"promise {self.id} was awaited")
-        value: R = yield from _shared(scope, self._key).__await__()
+        value: R = yield from _shared(scope, self.key).__await__()
         return value
 
 
@@ -286,17 +286,7 @@ class Context(InBody, Generic[D]):
             ...     await ctx.step(send_link, paid.id)
             ...     return await paid
         """
-        scope = current_scope("ctx.promise()")
-        if not name or "/" in name or "#" in name:
-            raise BadOption(f"{name!r} cannot name a promise: use text without '/' and '#'")
-        key = f"{scope.prefix}{name}"
-        if self._core.slots.find(key) is None:
-            self._core.slots.open(scope, key, promise_decoder(type), shared=True)
-            if key not in self._core.recorded.intents:
-                self._core.ask(
-                    key, asks.Declare(key=key, branch=scope.branch, name=name, schema=codec.shape_of(type).schema())
-                )
-        return Promise(scope, key)
+        return declared(current_scope("ctx.promise()"), name, type)
 
     async def start(self, call: Call[R], /, *, key: str | None = None, detached: bool = False) -> Run[R]:
         """Start a child run without waiting for it; durable before any effect that follows.
@@ -342,6 +332,23 @@ class Context(InBody, Generic[D]):
             raise BadOption(f"ctx.continue_as({call!r}): go on with a call of an agent")
         await self._core.continue_as(scope, call)
         raise AssertionError("a run that continues does not return")
+
+
+def declared(scope: Scope, name: str, type: type[T], schema: bytes | None = None) -> Promise[T]:
+    """A promise of a scope; whoever resolves it is held to the schema, by default that of its type.
+
+    Raises:
+        BadOption: the name contains ``/`` or ``#``.
+    """
+    if not name or "/" in name or "#" in name:
+        raise BadOption(f"{name!r} cannot name a promise: use text without '/' and '#'")
+    core, key = scope.core, f"{scope.prefix}{name}"
+    if core.slots.find(key) is None:
+        core.slots.open(scope, key, promise_decoder(type), shared=True)
+        if key not in core.recorded.intents:
+            held_to = codec.shape_of(type).schema() if schema is None else schema
+            core.ask(key, asks.Declare(key=key, branch=scope.branch, name=name, schema=held_to))
+    return Promise(scope, key)
 
 
 def _shared(scope: Scope, key: str) -> asyncio.Future[Any]:

@@ -27,6 +27,9 @@ logger = logging.getLogger("holdfast.step")
 _LONGEST_BACKOFF = 3600 * SECOND
 
 
+Tell = Callable[[str, Callable[[], bytes]], None]  # of a run, what is made only if somebody listens
+
+
 class StepInfo(NamedTuple):
     """The attempt of a step that is running: what its own code, and its lines in the log, know of it."""
 
@@ -36,7 +39,7 @@ class StepInfo(NamedTuple):
     step: str  # its key
     attempt: int  # from 1
     idempotency_key: str
-    tell: Callable[[str, bytes], None] | None = None  # those who watch the run: see ``holdfast.durable.events``
+    tell: Tell | None = None  # those who watch the run: see ``holdfast.durable.events``
 
 
 _step: contextvars.ContextVar[StepInfo | None] = contextvars.ContextVar("holdfast_step", default=None)
@@ -90,7 +93,7 @@ class Effects:
         self._replaced = replaced if replaced is not None else {}
         self._strays: dict[str, set[asyncio.Future[Any]]] = {}  # by run
         self.may_begin: Callable[[], bool] = lambda: True  # whether the lease still allows a function to begin
-        self.tell: Callable[[str, bytes], None] | None = None
+        self.tell: Tell | None = None
 
     async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
         """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.

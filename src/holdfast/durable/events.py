@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -13,7 +15,10 @@ from holdfast.records.event import RunEvent
 from holdfast.records.run import Status
 from holdfast.store.base import MAX_TOLD, Ears, Store
 
-_LOOK_AGAIN = 0.25  # seconds: whether the run has ended
+logger = logging.getLogger("holdfast.step")
+
+_LOOK_AGAIN = 60.0  # seconds; news of the run come by themselves
+_LAST_WORDS = 0.25  # seconds: what is told may come a little later than the news that the run has ended
 
 
 class Teller:
@@ -22,20 +27,31 @@ class Teller:
     def __init__(self, step: StepInfo) -> None:
         self._step = step
         self._numbers = count(1)
+        self._said = False  # that something cannot be told
 
     def tell(self, kind: str, data: Any = None) -> None:
-        """Tell those who watch the run, if there are any. Never raises for want of them; what they miss is lost.
+        """Tell those who watch the run, if there are any. Never raises; what they miss is lost.
 
         Args:
             kind: what is told, a word.
-            data: what is told of it; JSON.
+            data: what is told of it; JSON, or a function that makes it, called only if somebody listens.
         """
         step, number = self._step, next(self._numbers)
         if step.tell is None:
             return
-        event = RunEvent(run=step.run, step=step.step, attempt=step.attempt, number=number, kind=kind, data=data)
-        packed = event.pack()
-        step.tell(step.run, packed if len(packed) <= MAX_TOLD else replace(event, data=None).pack())
+        event = RunEvent(run=step.run, step=step.step, attempt=step.attempt, number=number, kind=kind)
+        step.tell(step.run, lambda: self._packed(event, data))
+
+    def _packed(self, event: RunEvent, data: Any) -> bytes:
+        """The event with its data; without, if that cannot be told: the step has more to do than to be watched."""
+        try:
+            packed = replace(event, data=data() if callable(data) else data).pack()
+        except Exception as error:
+            if not self._said:
+                self._said = True
+                logger.warning("step %s: event %s is told without its data: %s", event.step, event.kind, error)
+            return event.pack()
+        return packed if len(packed) <= MAX_TOLD else event.pack()
 
 
 def teller() -> Teller:
@@ -58,16 +74,39 @@ def teller() -> Teller:
 
 async def heard(store: Store, run_id: str, ears: Ears) -> AsyncIterator[RunEvent]:
     """What is heard of a run until it ends or needs a person."""
+    over = asyncio.create_task(_until_over(store, run_id))
     try:
-        while True:
-            told = await ears.hear(_LOOK_AGAIN)
-            for data in told:
-                if (event := RunEvent.unpack(data)) is not None and event.run == run_id:
-                    yield event
-            if not told and await _over(store, run_id):
-                return
+        while not over.done():
+            hearing = asyncio.create_task(ears.hear(_LOOK_AGAIN))
+            try:
+                await asyncio.wait({hearing, over}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                hearing.cancel()  # it takes what came only as it returns: nothing is lost
+            await asyncio.wait({hearing})
+            for event in _of(run_id, [] if hearing.cancelled() else hearing.result()):
+                yield event
+        over.result()
+        while told := await ears.hear(_LAST_WORDS):  # what was told before the end
+            for event in _of(run_id, told):
+                yield event
     finally:
+        over.cancel()
         ears.close()
+
+
+def _of(run_id: str, told: Sequence[bytes]) -> Iterator[RunEvent]:
+    for data in told:
+        if (event := RunEvent.unpack(data)) is not None and event.run == run_id:
+            yield event
+
+
+async def _until_over(store: Store, run_id: str) -> None:
+    watch = store.watch()
+    try:
+        while not await _over(store, run_id):
+            await watch.wait(_LOOK_AGAIN)
+    finally:
+        watch.close()
 
 
 async def _over(store: Store, run_id: str) -> bool:

@@ -7,7 +7,6 @@ What else it carries out itself (MCP servers, shells) is refused rather than don
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -16,28 +15,26 @@ from agents.function_schema import function_schema
 from agents.items import TResponseStreamEvent
 from agents.tool_context import ToolContext
 from agents.usage import Usage as SdkUsage
+from agents.usage import deserialize_usage, serialize_usage
 from openai.types.responses import Response, ResponseCompletedEvent
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from holdfast.durable.calls import Call, Options, Target
 from holdfast.durable.catalog import Tool as OwnTool
-from holdfast.durable.effects import step_or_none
 from holdfast.durable.events import teller
-from holdfast.durable.scope import Scope, scope_or_none
+from holdfast.durable.scope import scope_or_none
 from holdfast.errors import BadOption
 from holdfast.integrations.stepoptions import StepOptions, checked
+from holdfast.integrations.steps import added, key_of_call, plain, say_undurable
 from holdfast.records.journal import Op
-from holdfast.records.usage import Usage
+from holdfast.records.usage import Usage, parted, with_usage
 
 __all__ = ["as_tool", "durable"]
-
-logger = logging.getLogger("holdfast.agent")
 
 C = TypeVar("C")
 
 _LOCAL = frozenset({"computer", "computer_use_preview", "local_shell", "shell", "apply_patch", "custom"})
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
-_said: set[str] = set()  # agents of which was said that they run undurably
 
 
 def durable(
@@ -72,16 +69,24 @@ def durable(
 def as_tool(tool: OwnTool[..., Any]) -> FunctionTool:
     """A Holdfast tool for an agent of the SDK. It keeps its own rules, and is called in the body as itself.
 
+    Arguments that do not fit are said to the model. A tool that fails, its retries used up, fails the agent's run: the
+    SDK's ``UserError``, whose cause is the ``StepFailed``.
+
     Example:
         >>> agent = Agent(name="desk", tools=[as_tool(pay)])
     """
     schema = function_schema(tool, name_override=tool.name)
 
     async def invoke(ctx: ToolContext[Any], arguments: str) -> str:
-        parsed = schema.params_pydantic_model.model_validate_json(arguments or "{}")
+        try:
+            parsed = schema.params_pydantic_model.model_validate_json(arguments or "{}")
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            return f"The arguments do not fit ({told.removeprefix(': ')}). Call {tool.name} again with others."
         args, kwargs = schema.to_call_args(parsed)
         scope = scope_or_none()
-        key = None if scope is None else _key(scope, tool.name, ctx.tool_call_id)
+        key = None if scope is None else key_of_call(scope, tool.name, ctx.tool_call_id)
+        _refuse_other_model(ctx)
         return str(await tool(*args, **kwargs).using(key=key))
 
     return _OwnFunctionTool(
@@ -112,7 +117,7 @@ class _Copies:
                 f"agent {agent.name!r} has MCP servers, which the SDK speaks to from the body of the run: give it "
                 f"function tools that call them, or use pydantic-ai, where calls of MCP servers are steps"
             )
-        model = _StepModel(agent.name, agent.model, self._provider, self._model)
+        model = _StepModel(agent, agent.model, self._provider, self._model)
         tools = [self._tool_of(agent.name, tool) for tool in agent.tools]
         made = self._made[id(agent)] = agent.clone(
             model=model, tools=tools, handoffs=[], model_settings=agent.model_settings
@@ -147,7 +152,7 @@ class _Copies:
 class _StepModel(Model):
     """A model each of whose requests is a step."""
 
-    def __init__(self, agent: str, model: str | Model | None, provider: ModelProvider, options: Options) -> None:
+    def __init__(self, agent: Agent[Any], model: str | Model | None, provider: ModelProvider, options: Options) -> None:
         self._agent = agent
         self._model = model
         self._provider = provider
@@ -155,7 +160,7 @@ class _StepModel(Model):
 
     async def get_response(self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any) -> ModelResponse:
         if scope_or_none() is None:
-            _say_undurable(self._agent)
+            say_undurable(self._agent, self._agent.name)
             return await self._resolved().get_response(system_instructions, input, *args, **kwargs)
 
         async def ask(asked: Any) -> dict[str, Any]:
@@ -172,7 +177,7 @@ class _StepModel(Model):
         self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any
     ) -> AsyncIterator[TResponseStreamEvent]:
         if scope_or_none() is None:
-            _say_undurable(self._agent)
+            say_undurable(self._agent, self._agent.name)
             async for event in self._resolved().stream_response(system_instructions, input, *args, **kwargs):
                 yield event
             return
@@ -190,8 +195,9 @@ class _StepModel(Model):
         return self._model if isinstance(self._model, Model) else self._provider.get_model(self._model)
 
     def _step(self, ask: Callable[[Any], Awaitable[Any]], instructions: Any, input: Any) -> Call[Any]:
-        asked = {"instructions": instructions, "input": _new_of(input)}
-        target = Target(op=Op.MODEL, name=_plain(f"{self._agent}:model"), fn=ask, defaults=self._options)
+        new = added(input, _is_of_model) if isinstance(input, list) else input
+        asked = {"instructions": instructions, "input": new}
+        target = Target(op=Op.MODEL, name=plain(f"{self._agent.name}:model"), fn=ask, defaults=self._options)
         return Call(target, (asked,), {})
 
 
@@ -202,14 +208,31 @@ def _stepping(
         scope = scope_or_none()
         if scope is None:
             return await invoke(ctx, arguments)
+        _refuse_other_model(ctx)
 
         async def work(arguments: str) -> Any:
-            return _storable(await invoke(ctx, arguments))
+            own = copy.copy(ctx)
+            own.usage = SdkUsage()  # what agents count that the tool runs: added below, live and replayed alike
+            result = _storable(await invoke(own, arguments))
+            return with_usage(result, serialize_usage(own.usage) if own.usage.requests else None)
 
-        target = Target(op=Op.STEP, name=_plain(f"{agent}.{name}"), fn=work, defaults=options)
-        return await Call(target, (arguments,), {}).using(key=_key(scope, target.name, ctx.tool_call_id))
+        target = Target(op=Op.STEP, name=plain(f"{agent}.{name}"), fn=work, defaults=options)
+        key = key_of_call(scope, target.name, ctx.tool_call_id)
+        value, used = parted(await Call(target, (arguments,), {}).using(key=key))
+        if used is not None:
+            ctx.usage.add(deserialize_usage(used))
+        return value
 
     return invoke_as_step
+
+
+def _refuse_other_model(ctx: ToolContext[Any]) -> None:
+    """The SDK asks the model of a run's config past the agent's, and says so nowhere before a tool is called."""
+    if ctx.run_config is not None and ctx.run_config.model is not None and scope_or_none() is not None:
+        raise BadOption(
+            "RunConfig(model=…) asks another model than durable(agent) has, from the body of the run: nothing of its "
+            "answers is recorded. Give the model to the agent: durable(agent.clone(model=…))"
+        )
 
 
 async def _told(events: AsyncIterator[TResponseStreamEvent]) -> Response:
@@ -217,21 +240,11 @@ async def _told(events: AsyncIterator[TResponseStreamEvent]) -> Response:
     said = teller()
     response: Response | None = None
     async for event in events:
-        said.tell(event.type, event.model_dump(mode="json", warnings=False))
+        said.tell(event.type, lambda told=event: told.model_dump(mode="json", warnings=False))
         response = getattr(event, "response", None) or response
     if response is None:
         raise ValueError("the stream of the model ended without a response")
     return response
-
-
-def _new_of(input: Any) -> Any:
-    """What a request adds to the items before: those after the model's last."""
-    if not isinstance(input, list):
-        return input
-    at = len(input)
-    while at and not _is_of_model(input[at - 1]):
-        at -= 1
-    return input[at:]
 
 
 def _is_of_model(item: Any) -> bool:
@@ -255,23 +268,3 @@ def _used_of(response: Response) -> dict[str, Any]:
     usage = response.usage
     read, written = (usage.input_tokens, usage.output_tokens) if usage is not None else (0, 0)
     return Usage(requests=1, input_tokens=read, output_tokens=written).as_json()
-
-
-def _key(scope: Scope, name: str, call_id: str) -> str:
-    """The key of a tool's call: its id, which another run of the agent may use again."""
-    number = scope.next_key(f"~call:{name}:{_plain(call_id)}").rpartition("#")[2]
-    return call_id if number == "1" else f"{call_id}.{number}"
-
-
-def _plain(name: str) -> str:
-    return name.replace("/", ".").replace("#", ".")
-
-
-def _say_undurable(agent: str) -> None:
-    if agent in _said or step_or_none() is not None:  # a step is recorded as a whole
-        return
-    _said.add(agent)
-    logger.warning(
-        "agent %s runs outside of a Holdfast run: nothing of it is recorded. Call it in the body of an @app.agent",
-        agent,
-    )

@@ -14,7 +14,7 @@ store cannot be used at all.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -345,12 +345,12 @@ class Ears(Protocol):
 class Telling(Protocol):
     """What is told of runs while they are at work: it reaches whoever listens just then, and is kept nowhere."""
 
-    def tell(self, run_id: str, data: bytes) -> None:
+    def tell(self, run_id: str, data: Callable[[], bytes]) -> None:
         """Tell those who listen, in whatever process. At once, from any thread; never raises, and may be lost.
 
         Args:
             run_id: of the run it is about.
-            data: at most :data:`MAX_TOLD` bytes.
+            data: gives at most :data:`MAX_TOLD` bytes; called only if somebody listens, or may. It must not raise.
         """
 
     def ears(self, run_id: str) -> Ears:

@@ -1,7 +1,8 @@
 """pydantic-ai agents that outlive their process (extra ``pydantic-ai``): ``capabilities=[Durable()]``."""
 
-from holdfast.integrations.pydantic_ai.approvals import PendingCall, PendingCalls, ToolDecision, pending_calls
+from holdfast.integrations.pydantic_ai.approvals import PendingCall, PendingCalls, pending_calls
 from holdfast.integrations.pydantic_ai.capability import Durable
+from holdfast.integrations.pydantic_ai.decisions import ToolDecision
 from holdfast.integrations.pydantic_ai.options import Transient
 from holdfast.integrations.stepoptions import StepOptions
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextvars import ContextVar
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from holdfast.durable.scope import Scope, current_scope
 
@@ -30,27 +30,28 @@ class AgentRun:
         return base if count == 1 else f"{base}.{count}"
 
 
-_present: ContextVar[AgentRun | None] = ContextVar("holdfast_agent_run", default=None)
+_open: WeakKeyDictionary[Scope, dict[str | None, AgentRun]] = WeakKeyDictionary()
+"""By the library's id of the run, not by task: two that are iterated in one task are open at once."""
 
 
-def plain(name: str) -> str:
-    """A name as a part of keys and of promises' names."""
-    return name.replace("/", ".").replace("#", ".")
+def begin(scope: Scope, agent: str, run_id: str | None) -> AgentRun:
+    """A run of the agent, which begins if it is not open."""
+    runs = _open.setdefault(scope, {})
+    if run_id not in runs:
+        runs[run_id] = AgentRun(int(scope.next_key(f"~agent:{agent}").rpartition("#")[2]))
+    return runs[run_id]
 
 
-def begin(scope: Scope, agent: str) -> AgentRun:
-    """A run of the agent begins; what follows in this context is part of it."""
-    number = int(scope.next_key(f"~agent:{agent}").rpartition("#")[2])
-    run = AgentRun(number)
-    _present.set(run)
-    return run
+def end(scope: Scope, run_id: str | None) -> None:
+    """It has ended: another one with its id is another run."""
+    _open.get(scope, {}).pop(run_id, None)
 
 
-def present(what: str, agent: str) -> tuple[Scope, AgentRun]:
-    """The scope and the agent's run whose code is running.
+def present(what: str, agent: str, run_id: str | None) -> tuple[Scope, AgentRun]:
+    """The scope whose code is running, and the agent's run of that id.
 
     Raises:
         NotInRun: none is; ``what`` says who asked.
     """
     scope = current_scope(what)
-    return scope, _present.get() or begin(scope, agent)
+    return scope, begin(scope, agent, run_id)

@@ -14,38 +14,31 @@ from pydantic import JsonValue
 from pydantic_ai.durable_exec import ExternalEventError, ExternalEventWaiter
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ToolCallPart
-from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext, ToolApproved, ToolDenied
+from pydantic_ai.tools import (
+    DeferredToolRequests,
+    DeferredToolResults,
+    RunContext,
+    ToolApproved,
+    ToolDefinition,
+    ToolDenied,
+)
 from pydantic_core import to_jsonable_python
 
 from holdfast import codec
+from holdfast.durable import context
 from holdfast.durable.calls import Call, Target
 from holdfast.durable.client import Client
-from holdfast.durable.context import Context, Promise
+from holdfast.durable.context import Promise
 from holdfast.durable.recorded import name_in, scope_of
+from holdfast.durable.scope import Scope, current_scope
 from holdfast.errors import PromiseFailed
 from holdfast.integrations.pydantic_ai import agentrun, transcript
+from holdfast.integrations.pydantic_ai.agentrun import AgentRun
+from holdfast.integrations.pydantic_ai.decisions import ToolDecision, schema_for
+from holdfast.integrations.steps import plain
 from holdfast.records.journal import Kind, Op
 
 _ASK = ":ask"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToolDecision:
-    """What a person says to a call that a tool is to be approved for; resolve its promise with one, or with its JSON.
-
-    Attributes:
-        approved: whether the call is made.
-        arguments: made with these instead of what the model wrote.
-        message: to the model, if it is not made: why.
-
-    Example:
-        >>> async def main(client, pending):
-        ...     await client.resolve(pending.promises["pay"], {"approved": True, "arguments": {"amount": 90}})
-    """
-
-    approved: bool
-    arguments: dict[str, Any] | None = None
-    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,11 +79,15 @@ class PendingCalls:
 
 async def decided(agent: str, ctx: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
     """What people have decided on the calls; the run waits for them, in rows only."""
-    waiting = [_Waiting(agent, call, "approval", requests) for call in requests.approvals]
-    waiting += [_Waiting(agent, call, "result", requests) for call in requests.calls]
+    scope, run = agentrun.present("an approval was asked for", agent, ctx.run_id)
+    kinds = [(call, "approval") for call in requests.approvals] + [(call, "result") for call in requests.calls]
+    waiting = [
+        _Waiting(agent, run, call, requests.metadata.get(call.tool_call_id), ctx.tools.get(call.tool_name), kind)
+        for call, kind in kinds
+    ]
     if not waiting:
         return None
-    await _record(agent, ctx, waiting)
+    await _record(agent, scope, run, ctx, waiting)
     results = DeferredToolResults()
     for each in waiting:
         if each.kind == "approval":
@@ -103,12 +100,15 @@ async def decided(agent: str, ctx: RunContext[Any], requests: DeferredToolReques
 class _Waiting:
     """A call that waits for somebody."""
 
-    def __init__(self, agent: str, call: ToolCallPart, kind: str, requests: DeferredToolRequests) -> None:
+    def __init__(
+        self, agent: str, run: AgentRun, call: ToolCallPart, metadata: Any, tool: ToolDefinition | None, kind: str
+    ) -> None:
         self.call = call
         self.kind = kind
-        self.metadata = requests.metadata.get(call.tool_call_id)
-        name = f"{call.tool_name}.{kind}"
-        self.promise = declared(agent, name, call.tool_call_id, ToolDecision if kind == "approval" else Any)
+        self.metadata = metadata
+        type = ToolDecision if kind == "approval" else Any
+        schema = schema_for(tool.parameters_json_schema) if kind == "approval" and tool is not None else None
+        self.promise = declared(agent, run, f"{call.tool_name}.{kind}", call.tool_call_id, type, schema)
 
     async def approval(self) -> ToolApproved | ToolDenied:
         try:
@@ -127,7 +127,7 @@ class _Waiting:
 
     def shown(self) -> dict[str, Any]:
         return {
-            "promise": self.promise.id,
+            "promise": self.promise.key,  # without the run: a fork of it has a promise of its own
             "tool": self.call.tool_name,
             "arguments": self.call.args_as_dict(),
             "tool_call_id": self.call.tool_call_id,
@@ -136,9 +136,8 @@ class _Waiting:
         }
 
 
-async def _record(agent: str, ctx: RunContext[Any], waiting: list[_Waiting]) -> None:
+async def _record(agent: str, scope: Scope, run: AgentRun, ctx: RunContext[Any], waiting: list[_Waiting]) -> None:
     """Record what is asked, with what was said: messages that an earlier ask of the run has recorded by their place."""
-    scope, run = agentrun.present("an approval was asked for", agent)
     calls = [each.shown() for each in waiting]
     shown = {"agent": agent, "calls": calls, "messages": transcript.of(scope).refer(ctx.messages)}
 
@@ -149,11 +148,13 @@ async def _record(agent: str, ctx: RunContext[Any], waiting: list[_Waiting]) -> 
     await Call(Target(op=Op.STEP, name=name, fn=ask), (calls,), {}).using(key=run.key(name))
 
 
-def declared(agent: str, name: str, own: str | None, type: Any) -> Promise[Any]:
-    """A promise of the present run of an agent."""
-    scope, run = agentrun.present(f"promise {name} was declared", agent)
+def declared(
+    agent: str, run: AgentRun, name: str, own: str | None, type: Any, schema: bytes | None = None
+) -> Promise[Any]:
+    """A promise of a run of an agent."""
+    scope = current_scope(f"promise {name} was declared")
     key = f"{agent}.{name}.{run.key(f'~{name}', own)}"
-    return Context(scope.core, None).promise(agentrun.plain(key), type)
+    return context.declared(scope, plain(key), type, schema)
 
 
 class Waiter(ExternalEventWaiter):
@@ -162,21 +163,21 @@ class Waiter(ExternalEventWaiter):
     The resume token is the promise's id: ``await client.resolve(token, answer)``.
     """
 
-    def __init__(self, agent: str) -> None:
+    def __init__(self, agent: str, run: AgentRun) -> None:
         self._agent = agent
+        self._run = run
 
     async def wait(
         self, name: str, *, ask: Callable[[str], Awaitable[JsonValue]], timeout: timedelta | None
     ) -> JsonValue:
-        promise = declared(self._agent, name, None, Any)
+        promise = declared(self._agent, self._run, name, None, Any)
 
-        async def hand_out(token: str) -> Any:
-            return await ask(token)
+        async def hand_out(key: str) -> Any:
+            return await ask(promise.id)
 
-        _, run = agentrun.present(f"{name} was waited for", self._agent)
-        step = f"{self._agent}:hand-out.{agentrun.plain(name)}"
+        step = f"{self._agent}:hand-out.{plain(name)}"
         target = Target(op=Op.STEP, name=step, fn=hand_out)
-        answer: JsonValue = await Call(target, (promise.id,), {}).using(key=run.key(step))
+        answer: JsonValue = await Call(target, (promise.key,), {}).using(key=self._run.key(step))
         return answer if answer is not None else await _awaited(promise, timeout)
 
 
@@ -194,7 +195,7 @@ async def _awaited(promise: Promise[Any], timeout: timedelta | None) -> JsonValu
 async def pending_calls(client: Client, run_id: str) -> list[PendingCalls]:
     """What a run's agents wait for people to decide, with all that was said before.
 
-    What is decided and not yet taken note of may be among it.
+    What is decided and not yet taken note of may be among it. Nothing waits in a run that has ended.
 
     Raises:
         UnknownRun: there is no such run.
@@ -207,22 +208,28 @@ async def pending_calls(client: Client, run_id: str) -> list[PendingCalls]:
     """
     asks: list[dict[str, Any]] = []
     settled: set[str] = set()
+    if (await client.info(run_id)).status.ended:
+        return []
     async for entry in client.journal(run_id):
-        if entry.kind is not Kind.OUTCOME or not entry.ok:
+        if entry.kind is not Kind.OUTCOME:
             continue
         if entry.op is Op.PROMISE:
-            settled.add(f"{run_id}/{entry.key}")
-        elif entry.op is Op.STEP and name_in(entry.key).endswith(_ASK):
+            settled.add(entry.key)
+        elif entry.op is Op.STEP and entry.ok and name_in(entry.key).endswith(_ASK):
             asks.append({"scope": scope_of(entry.key), **json.loads(codec.unpack(entry.value))})
-    return _pending(asks, settled)
+    return _pending(run_id, asks, settled)
 
 
-def _pending(asks: list[dict[str, Any]], settled: set[str]) -> list[PendingCalls]:
+def _pending(run_id: str, asks: list[dict[str, Any]], settled: set[str]) -> list[PendingCalls]:
     said: dict[str, list[Any]] = defaultdict(list)
     found = []
     for ask in asks:
         messages = transcript.restored(ask["messages"], said[ask["scope"]])
-        calls = [PendingCall(**call) for call in ask["calls"] if call["promise"] not in settled]
+        calls = [_call(run_id, call) for call in ask["calls"] if call["promise"] not in settled]
         if calls:
             found.append(PendingCalls(agent=ask["agent"], calls=calls, messages=messages))
     return found
+
+
+def _call(run_id: str, recorded: dict[str, Any]) -> PendingCall:
+    return PendingCall(**{**recorded, "promise": f"{run_id}/{recorded['promise']}"})

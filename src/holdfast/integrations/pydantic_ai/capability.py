@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
@@ -34,8 +33,7 @@ from holdfast.integrations.pydantic_ai.messages import stamp
 from holdfast.integrations.pydantic_ai.options import Transient
 from holdfast.integrations.pydantic_ai.units import Units
 from holdfast.integrations.stepoptions import StepOptions, checked
-
-logger = logging.getLogger("holdfast.agent")
+from holdfast.integrations.steps import plain, say_undurable
 
 _MODEL = Options(retry_on=(Transient,))
 _TOOL = Options()
@@ -49,7 +47,8 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
     """Makes a pydantic-ai agent durable inside a run; outside one it changes nothing, and says so once.
 
     In the body of a Holdfast agent, ``await agent.run(…)`` records every model request, tool call and MCP call as a
-    step. What is recorded is never asked again, whatever becomes of the process.
+    step. What is recorded is never asked again, whatever becomes of the process. A tool that ran before a crash does
+    not run again: what it changed in ``deps`` is there live, and not after the run has resumed. Return it instead.
 
     Args:
         models: further models by name, for ``agent.run(model="name")``.
@@ -100,7 +99,6 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         self._approvals = approvals
         self._model_options = checked(model_steps, "Durable(model_steps=…)", _MODEL)
         self._tool_options = checked(tool_steps, "Durable(tool_steps=…)", _TOOL)
-        self._said = False
 
     @property
     def in_durable_context(self) -> bool:
@@ -110,7 +108,7 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
     @property
     def _own(self) -> str:
         """What the names of its steps begin with."""
-        return agentrun.plain(self.name)
+        return plain(self.name)
 
     def get_durable_operation_backend(self) -> Units:
         return Units(self._own, self._model_options, self._tool_options)
@@ -132,15 +130,16 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
     async def wrap_run(self, ctx: RunContext[AgentDepsT], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         scope = scope_or_none()
         if scope is None:
-            self._say_undurable()
+            say_undurable(self, self.name)
             return await super().wrap_run(ctx, handler=handler)
-        run = agentrun.begin(scope, self._own)
+        run = agentrun.begin(scope, self._own, ctx.run_id)
         with ExitStack() as stack:
+            stack.callback(agentrun.end, scope, ctx.run_id)
             # Private, for want of a public name; the library's own engine for Temporal does the same. What the library
             # calls outside of steps is a part of the body, which has no threads.
             stack.enter_context(disable_threads())
             stack.enter_context(replay_scope(is_replaying=lambda: scope.core.replaying))
-            stack.enter_context(external_event_scope(approvals.Waiter(self._own)))
+            stack.enter_context(external_event_scope(approvals.Waiter(self._own, run)))
             result = await super().wrap_run(ctx, handler=handler)
         stamp(result.all_messages(), ctx.run_id, _now(), run.stamped)
         return result
@@ -149,7 +148,7 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
         self, ctx: RunContext[AgentDepsT], request_context: ModelRequestContext
     ) -> ModelRequestContext:
         if self.in_durable_context:
-            _, run = agentrun.present("a model was to be asked", self._own)
+            _, run = agentrun.present("a model was to be asked", self._own, ctx.run_id)
             stamp(request_context.messages, ctx.run_id, _now(), run.stamped)
         return await super().before_model_request(ctx, request_context)
 
@@ -169,17 +168,6 @@ class Durable(BaseDurabilityCapability[AgentDepsT]):
     def _model_stream_event_handler(self) -> EventStreamHandler[AgentDepsT] | None:
         handler = super()._model_stream_event_handler()
         return Publisher(handler) if step_or_none() is not None else handler
-
-    # -- inside
-
-    def _say_undurable(self) -> None:
-        if self._said or step_or_none() is not None:  # a step is recorded as a whole
-            return
-        self._said = True
-        logger.warning(
-            "agent %s runs outside of a Holdfast run: nothing of it is recorded. Call it in the body of an @app.agent",
-            self.name,
-        )
 
 
 def _now() -> datetime:

@@ -36,5 +36,5 @@ class Publisher:
 async def _told(stream: AsyncIterable[AgentStreamEvent]) -> AsyncIterator[AgentStreamEvent]:
     said = teller()
     async for event in stream:
-        said.tell(event.event_kind, _EVENT.dump_python(event, mode="json", warnings=False))
+        said.tell(event.event_kind, lambda told=event: _EVENT.dump_python(told, mode="json", warnings=False))
         yield event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,20 +11,13 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRe
 
 from holdfast import codec
 from holdfast.codec.text import canonical
+from holdfast.integrations.steps import added
 
 _PART = {"timestamp"}
 _PASSING: Any = {
     "__all__": {"timestamp": True, "run_id": True, "conversation_id": True, "metadata": True,
                 "parts": {"__all__": _PART}},
 }  # fmt: skip
-
-
-def new_of(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """The messages after the model's last one: all that a request adds to what was said before."""
-    at = len(messages)
-    while at and not isinstance(messages[at - 1], ModelResponse):
-        at -= 1
-    return list(messages[at:])
 
 
 def asked(params: ModelRequestParams) -> dict[str, Any]:
@@ -35,9 +28,10 @@ def asked(params: ModelRequestParams) -> dict[str, Any]:
     """
     about = params.model_request_parameters
     tools = [[tool.name, tool.description, tool.parameters_json_schema] for tool in about.declared_tool_defs.values()]
+    new = list(added(params.messages, lambda message: isinstance(message, ModelResponse)))
     settings = {name: value for name, value in (params.model_settings or {}).items() if _is_plain(value)}
     return {
-        "messages": ModelMessagesTypeAdapter.dump_python(new_of(params.messages), mode="json", exclude=_PASSING),
+        "messages": ModelMessagesTypeAdapter.dump_python(new, mode="json", exclude=_PASSING),
         "model": params.model_id,
         "settings": settings,
         "tools": codec.fingerprint(canonical(tools)).hex(),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelRequestRejectedError, UserError
+from pydantic_ai.exceptions import (
+    FallbackExceptionGroup,
+    ModelAPIError,
+    ModelHTTPError,
+    ModelRequestRejectedError,
+    UserError,
+)
 
 from holdfast.durable.calls import Options
 from holdfast.integrations.stepoptions import checked
@@ -25,6 +31,8 @@ class Transient(Exception, metaclass=_PassingMeta):
 
 
 def _passes(error: Exception) -> bool:
+    if isinstance(error, FallbackExceptionGroup):  # all models of a fallback failed
+        return all(_passes(part) for part in error.exceptions)
     if isinstance(error, ModelHTTPError):
         return error.status_code >= 500 or error.status_code in _PASSING
     return isinstance(error, ModelAPIError) and not isinstance(error, ModelRequestRejectedError)

@@ -36,11 +36,14 @@ from pydantic_ai.toolsets import ToolsetTool
 
 from holdfast.durable.calls import Call, Options, Target
 from holdfast.integrations.pydantic_ai import agentrun, options
-from holdfast.integrations.pydantic_ai.failures import LibraryError, RetriedLibraryError, carrying, original
+from holdfast.integrations.pydantic_ai.failures import LibraryError, RetriedLibraryError, carrying, reraise
 from holdfast.integrations.pydantic_ai.messages import asked
 from holdfast.integrations.pydantic_ai.owntools import called_as_itself, own_tool
-from holdfast.integrations.pydantic_ai.usage import usage_of
+from holdfast.integrations.pydantic_ai.results import dumped
+from holdfast.integrations.pydantic_ai.usage import Delegated, count, usage_of
+from holdfast.integrations.steps import key_of_call, plain
 from holdfast.records.journal import Op
+from holdfast.records.usage import parted, with_usage
 
 P = TypeVar("P")
 W = TypeVar("W")
@@ -86,19 +89,14 @@ class Units(DurableOperationBackend[Options]):
     async def perform(self, operation: DurableOperation[P, W, R], params: P, config: Options | None) -> R:
         """Carry out an operation, once."""
         unit = self._unit(operation.operation_id, params)
-        _, run = agentrun.present(f"{unit.name} was asked for", self._agent)
+        scope, run = agentrun.present(f"{unit.name} was asked for", self._agent, _run_id(params))
         key = run.key(unit.name, unit.own)
         if (tool := own_tool(params)) is not None:
-            itself = called_as_itself(cast(ToolsetCallToolParams, params), tool, key)
+            own = key_of_call(scope, tool.name, key)  # its record has its name, whichever agent calls it
+            itself = called_as_itself(cast(ToolsetCallToolParams, params), tool, own)
             return await operation.handler(cast(P, itself))
-        work = _Work(operation, params, config or (self._model if unit.op is Op.MODEL else self._tool))
-        try:
-            value = await work.call(unit, key)
-        except LibraryError as error:
-            raise original(error) from error.__cause__
-        finally:
-            record_durable_unit(executed=work.done)  # for the library's telemetry
-        return operation.result_codec.load(value["message"] if unit.op is Op.MODEL else value)
+        options = config or (self._model if unit.op is Op.MODEL else self._tool)
+        return await _Work(operation, params, unit.op, options).done_once(unit, key)
 
     def _unit(self, of: DurableOperationId, params: object) -> Unit:
         agent = self._agent
@@ -133,23 +131,47 @@ class _Work(Generic[P, W, R]):
         done: whether it has been done here, rather than found in the journal.
     """
 
-    def __init__(self, operation: DurableOperation[P, W, R], params: P, options: Options) -> None:
+    def __init__(self, operation: DurableOperation[P, W, R], params: P, op: Op, options: Options) -> None:
         self.done = False
         self._operation = operation
         self._params = params
+        self._op = op
         self._options = options
 
-    def call(self, unit: Unit, key: str) -> Call[Any]:
+    async def done_once(self, unit: Unit, key: str) -> R:
+        """Do it, unless it is recorded."""
+        try:
+            recorded = await self._call(unit, key)
+        except LibraryError as error:
+            reraise(error)
+        finally:
+            record_durable_unit(executed=self.done)  # for the library's telemetry
+        if self._op is Op.MODEL:
+            return self._operation.result_codec.load(recorded["message"])
+        value, used = parted(recorded)
+        count(self._params, used)
+        return self._operation.result_codec.load(value)
+
+    def _call(self, unit: Unit, key: str) -> Call[Any]:
         retried = (RetriedLibraryError, *self._options.retry_on)
         defaults = self._options.changed(retry_on=retried, raises=(LibraryError,))
         return Call(Target(op=unit.op, name=unit.name, fn=self, defaults=defaults), (unit.asked,), {}).using(key=key)
 
     async def __call__(self, asked: Any) -> Any:
         self.done = True
+        delegated = Delegated(self._params)
         with carrying(self._options.retry_on), durable_unit_scope():
-            result = await self._operation.handler(self._params)
-        value = self._operation.result_codec.dump(result)
-        return {"message": value, "usage": usage_of(result)} if isinstance(result, ModelResponse) else value
+            result = await self._operation.handler(delegated.params)
+        value = dumped(self._operation, result)
+        if self._op is Op.MODEL:
+            return {"message": value, "usage": usage_of(result) if isinstance(result, ModelResponse) else None}
+        return with_usage(value, delegated.used())
+
+
+def _run_id(params: object) -> str | None:
+    """The library's id of the run that an operation is of, where it says."""
+    ctx = getattr(params, "run_context", None) or getattr(params, "ctx", None)
+    return None if ctx is None else ctx.run_id
 
 
 def _call_id(ctx: RunContext[Any]) -> str | None:
@@ -159,7 +181,7 @@ def _call_id(ctx: RunContext[Any]) -> str | None:
 def _name_of(of: DurableOperationId) -> str:
     match of:
         case CapabilityOperationId():
-            return agentrun.plain(f"{of.capability_id}.{of.operation}")
+            return plain(f"{of.capability_id}.{of.operation}")
         case ModelCompactMessagesId():
             return "compact"
         case ModelCancelSuspendedResponseId():
@@ -167,9 +189,9 @@ def _name_of(of: DurableOperationId) -> str:
         case EventStreamHandlerId():
             return "event"
         case ToolsetGetToolsId():
-            return agentrun.plain(f"tools.{of.toolset_id}")
+            return plain(f"tools.{of.toolset_id}")
         case ToolsetGetInstructionsId():
-            return agentrun.plain(f"instructions.{of.toolset_id}")
+            return plain(f"instructions.{of.toolset_id}")
         case _:  # the union grows in minor releases of the library
             return type(of).__name__.removesuffix("Id")
 

@@ -290,8 +290,8 @@ class PostgresStore:
 
     # Telling
 
-    def tell(self, run_id: str, data: bytes) -> None:
-        self._telling.tell(run_id, data)
+    def tell(self, run_id: str, data: Callable[[], bytes]) -> None:
+        self._telling.tell(run_id, data())  # who listens elsewhere is not known here
 
     def ears(self, run_id: str) -> PostgresEars:
         self._refuse_closed()

@@ -7,18 +7,18 @@ first in each datagram: whoever may read the store may tell. Datagrams may be lo
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from holdfast import codec
 from holdfast.clock import new_id
 from holdfast.errors import StoreUnusable
-from holdfast.store.sqlite.living import remove_dead
+from holdfast.store.sqlite.living import claim, remove_dead
 
 EARS = "ears"
 _TRUSTED_S = 0.05  # how long the list of those who listen is believed: mtimes are coarse
@@ -37,10 +37,9 @@ class SqliteEars:
             token = new_id(0)
             self._token = token.encode()
             self._file = folder / f"{_name_of(run_id)}.{self._socket.getsockname()[1]}.{token}"
-            self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._claim = claim(self._file)
         except OSError as error:
             raise StoreUnusable(f"nobody can listen to runs in {folder}: {error}") from error
-        fcntl.flock(self._claim, fcntl.LOCK_EX)
         self._closed = False
 
     async def hear(self, timeout: float) -> list[bytes]:
@@ -93,10 +92,16 @@ class Voice:
         self._ears: dict[str, list[tuple[int, bytes]]] = {}
         self._seen = (0, 0.0)  # the folder's mtime, and when it was read
 
-    def tell(self, run_id: str, data: bytes) -> None:
+    def tell(self, run_id: str, data: Callable[[], bytes]) -> None:
         """See :class:`holdfast.store.base.Telling`."""
+        with self._lock:
+            listening = self._listening().get(_name_of(run_id), ())
+        if listening:
+            self._send(listening, data())
+
+    def _send(self, listening: Sequence[tuple[int, bytes]], data: bytes) -> None:
         with self._lock, suppress(OSError):  # full buffers, no loopback: it is lost
-            for port, token in self._listening().get(_name_of(run_id), ()):
+            for port, token in listening:
                 if self._socket is None:
                     self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                     self._socket.setblocking(False)

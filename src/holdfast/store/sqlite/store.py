@@ -247,7 +247,7 @@ class SqliteStore:
 
     # Telling
 
-    def tell(self, run_id: str, data: bytes) -> None:
+    def tell(self, run_id: str, data: Callable[[], bytes]) -> None:
         self._voice.tell(run_id, data)
 
     def ears(self, run_id: str) -> SqliteEars:

@@ -8,7 +8,6 @@ told from the living. Datagrams may be lost; therefore ``PRAGMA data_version`` i
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import socket
 import threading
@@ -19,7 +18,7 @@ from pathlib import Path
 import apsw
 
 from holdfast.store.bell import Bell
-from holdfast.store.sqlite.living import remove_dead
+from holdfast.store.sqlite.living import claim, remove_dead
 from holdfast.store.sqlite.opening import connect
 from holdfast.store.sqlite.statements import CONNECTION
 
@@ -172,8 +171,7 @@ class _Port:
         self._socket.settimeout(timeout)
         self.number: int = self._socket.getsockname()[1]
         self._file = ports / str(self.number)
-        self._claim = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(self._claim, fcntl.LOCK_EX)
+        self._claim = claim(self._file)
         remove_dead(ports, own=str(self.number))
 
     @classmethod
