@@ -36,7 +36,7 @@ async def follow(n: int) -> int:
 @app.agent
 async def held(ctx: Context, n: int) -> int:
     total = await ctx.step(follow, await ctx.step(hold, n))
-    await asyncio.sleep(0.05)  # long enough to leave memory and come back
+    await asyncio.sleep(0.4)  # long enough to leave memory and come back, on a busy machine too
     return await ctx.step(follow, total)
 
 
