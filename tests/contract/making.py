@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from holdfast.records.delta import Delta, End, Finish, Suspend, Verdict
@@ -10,6 +12,7 @@ from holdfast.records.journal import Entry, Group, Item, Kind, Op
 from holdfast.records.run import NewRun, Parent, Run, Status
 from holdfast.records.worker import Hosted
 from holdfast.store.base import Claimed, Store
+from holdfast.store.transactions import Work
 
 MINUTE = 60_000_000
 NOW = 1_800_000_000_000_000  # by the clock of timers; leases have the store's own
@@ -55,6 +58,14 @@ def delta(run: Run, end: End | None = None, **changes: Any) -> Delta:
 
 def finish(status: Status = Status.SUCCEEDED, value: bytes = b"done") -> Finish:
     return Finish(status=status, value=value, at=NOW)
+
+
+def work(run: Run, do: Callable[[Any], Any], **changes: Any) -> Work:
+    fields: dict[str, Any] = {
+        "rid": run.rid, "epoch": run.epoch, "key": f"{run.id}/book#1", "fingerprint": b"arguments", "do": do,
+        "is_async": inspect.iscoroutinefunction(do), "limit": 30.0, "wanted": lambda: True,
+    }  # fmt: skip
+    return Work(**{**fields, **changes})
 
 
 class Hand:

@@ -110,8 +110,11 @@ class Catalog:
 
         Raises:
             DuplicateName: the name is taken.
+            BadOption: it cannot be named, or have such an effect.
         """
         own = _checked_name(fn, name)
+        if defaults.effect == "transactional":
+            raise BadOption(f"tool {own!r}: only functions given to ctx.step take a transaction: ctx.step({own}, …)")
         if own in self.tools:
             raise DuplicateName(f"tool {own!r} is defined twice: rename one, or give it @app.tool(name=…)")
         return self.tools.setdefault(own, Tool(fn, own, defaults))

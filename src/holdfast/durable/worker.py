@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from holdfast.clock import SECOND, Clock, boot_seconds, new_id
@@ -21,6 +22,7 @@ from holdfast.durable.garbage import uncollected
 from holdfast.durable.lease import Lease
 from holdfast.durable.retention import Pruner, Retention
 from holdfast.durable.services import Services
+from holdfast.durable.transactor import Transactor
 from holdfast.durable.workspace.workspace import Workspaces
 from holdfast.errors import LeaseLost, StoreError
 from holdfast.records.run import Run
@@ -166,6 +168,9 @@ class Worker:
             lost=self._lost,
         )
         self._effects.may_begin = self._lease.held
+        self._effects.transact = Transactor(
+            partial(self._store.transact, self.id), self._lease.held, self._settings.lease / 3
+        ).attempt
         self._lease.start()
         logger.info("worker %s hosts %s", self.id, ", ".join(f"{h.agent} version {h.version}" for h in self._hosts))
 

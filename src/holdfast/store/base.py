@@ -25,6 +25,7 @@ from holdfast.records.journal import EndedChild, Entry, Group, History, Item, Ne
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
+from holdfast.store.transactions import Transacted, Work
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,6 +253,31 @@ class Commits(Protocol):
         """
 
 
+class Transactions(Protocol):
+    """Rows of users' own, in the database that their runs live in."""
+
+    async def transact(self, worker_id: str, work: Work) -> Transacted:
+        """Do work in a transaction of its own, and keep its value under its key in that transaction: all or nothing.
+
+        A key that is kept already has happened: nothing is done, and what is kept is answered. What is kept goes with
+        the run's rows, and when the run begins again (:class:`~holdfast.records.delta.Renew`).
+
+        The owner is checked in the same transaction, by the run's epoch, worker and status. A store whose writers stand
+        in line checks first; one in which the work may take long checks last, under the run's lock, and finds out under
+        the same lock whether another has kept the key meanwhile: then it rolls back and answers that.
+        What the work does is refused or fails if it would end the transaction. It is rolled back if at its end nobody
+        wants it any more (``work.wanted``), or it took longer than ``work.limit``.
+
+        Raises:
+            WorkFailed: the work raised; nothing was written.
+            WorkTooLong: it took longer than it may; nothing was written.
+            BadOption: work of this kind (async or not) is none for this store; it was not begun.
+            LeaseLost: the run has another owner; nothing was written.
+            StoreBusy: nothing was written.
+            CommitUnknown: send the same work again: its key tells whether it was done.
+        """
+
+
 class Promises(Protocol):
     """Write-once values that runs wait for."""
 
@@ -373,7 +399,7 @@ class Health(Protocol):
         """
 
 
-class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Files, Leases, Telling, Protocol):
+class Store(Runs, Repairs, Retention, Claims, Commits, Transactions, Promises, Files, Leases, Telling, Protocol):
     """A database in which runs live."""
 
     url: str

@@ -20,7 +20,20 @@ from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Hosted, Worker
 from holdfast.store.base import Claimed, Recorded, RunFilter
-from holdfast.store.sqlite import claims, commits, files, forks, history, leases, news, promises, pruning, repairs, runs
+from holdfast.store.sqlite import (
+    claims,
+    commits,
+    files,
+    forks,
+    history,
+    leases,
+    news,
+    promises,
+    pruning,
+    repairs,
+    runs,
+    transactions,
+)  # fmt: skip
 from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
@@ -28,6 +41,7 @@ from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, run_of
 from holdfast.store.sqlite.watch import SqliteWatch
+from holdfast.store.transactions import Transacted, Work
 
 T = TypeVar("T")
 PAGE = 256  # entries and items that are read together
@@ -221,6 +235,12 @@ class SqliteStore:
 
     async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
         return await self._write(promises.resolve, promise_id, ok, value, at)
+
+    # Transactions
+
+    async def transact(self, worker_id: str, work: Work) -> Transacted:
+        transactions.refuse_async(work)
+        return await self._write(transactions.transact, worker_id, work, rows=_MANY)
 
     # Leases
 
