@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdfast.records.delta import Delta, End, Finish, Suspend, Verdict
 from holdfast.records.journal import Entry, Group, Item, Kind, Op
 from holdfast.records.run import NewRun, Parent, Run, Status
-from holdfast.records.worker import Hosted
-from holdfast.store.base import Claimed, Store
+from holdfast.records.worker import Hosted, Quota
+from holdfast.store.base import NO_QUOTAS, Claimed, Store
 from holdfast.store.transactions import Work
 
 MINUTE = 60_000_000
@@ -81,8 +81,10 @@ class Hand:
         await store.register(id, host="here", pid=1, hosts=[AGENT], ttl=ttl)
         return cls(store, id)
 
-    async def claim(self, limit: int = 100, *, now: int = NOW, host: Hosted = AGENT) -> list[Claimed]:
-        return await self.store.claim(self.id, [host], ["build-1"], limit=limit, now=now)
+    async def claim(
+        self, limit: int = 100, *, now: int = NOW, host: Hosted = AGENT, quotas: Mapping[str, Quota] = NO_QUOTAS
+    ) -> list[Claimed]:
+        return await self.store.claim(self.id, [host], ["build-1"], limit=limit, now=now, quotas=quotas)
 
     async def claim_one(self, *, now: int = NOW) -> Run:
         (claimed,) = await self.claim(1, now=now)

@@ -16,6 +16,7 @@ from holdfast.store.transactions import SqliteTransaction
 PRELUDE = """
 import asyncio, sys
 from tests.contract.making import *
+from holdfast.records.worker import Quota
 from tests.contract.stores import open_url
 url, *args = sys.argv[1:]
 """

@@ -134,6 +134,11 @@ class Books:
         return account
 
 
+@app.agent(version="4", limit=50, rate="10/1m")
+async def limited(ctx: Context[Deps], claim: Claim) -> int:
+    return 1
+
+
 async def transacting(ctx: Context[Deps]) -> None:
     assert_type(ctx.step(book, "ann", 90), Call[Facts])
     assert_type(ctx.step(book, "ann", amount=90).using(effect="transactional", retries=2), Call[Facts])

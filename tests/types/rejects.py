@@ -114,6 +114,10 @@ def sync_tool(text: str) -> str:
     return text
 
 
+@app.agent(rate=10)  # refused: a rate is text
+async def rated(ctx: Context[Deps]) -> None: ...
+
+
 @app.tool(effect="transactional")  # refused: only steps take a transaction
 async def no_transaction(ctx: ToolContext[Deps]) -> None: ...
 
