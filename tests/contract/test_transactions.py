@@ -85,7 +85,7 @@ async def test_an_owner_that_has_lost_the_run_is_not_told_either(place: Place, s
         await store.transact("w1", work(run, place.bookings.booking(90)))
 
 
-@pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK", "BEGIN"])
+@pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK"])
 async def test_the_work_cannot_end_the_transaction(place: Place, store: Store, worker: Hand, statement: str) -> None:
     run = await worker.started()
     with pytest.raises(WorkFailed) as failed:

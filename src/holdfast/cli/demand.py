@@ -44,7 +44,7 @@ def demand(
         _show(asyncio.run(_ask(store, app, wanted)), as_json=as_json)
     else:
         logs.configure(json=False, level="INFO")
-        asyncio.run(_serve(store, app, wanted, *_address(listen)))
+        asyncio.run(_serve(store, app, wanted, *address(listen)))
 
 
 async def _ask(store: str | None, app: str | None, agents: Sequence[str] | None) -> dict[str, int]:
@@ -59,7 +59,12 @@ def _show(found: dict[str, int], *, as_json: bool) -> None:
         facts((name.replace("_", " "), str(count)) for name, count in found.items())
 
 
-def _address(listen: str) -> tuple[str, int]:
+def address(listen: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``.
+
+    Raises:
+        BadOption: it is none.
+    """
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise BadOption(f"--listen {listen}: write HOST:PORT, such as 0.0.0.0:8080; port 0 is any that is free")

@@ -104,6 +104,7 @@ class Worker:
         release the lease.
         """
         grace = self._settings.stop_grace if grace is None else grace
+        ends = boot_seconds() + grace
         self._stopping = True
         for task in self._tasks:
             task.cancel()
@@ -111,8 +112,8 @@ class Worker:
         self._watch.close()
         await self._let_effects_end(grace)
         self._retire_all()
-        await self._committer.close(timeout=max(grace, 1.0))
-        await self._workspaces.close(timeout=max(grace, 1.0))
+        await self._committer.close(timeout=max(ends - boot_seconds(), 1.0))
+        await self._workspaces.close(timeout=max(ends - boot_seconds(), 1.0))
         await self._leave()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

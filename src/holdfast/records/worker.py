@@ -47,5 +47,5 @@ class Worker:
     hosts: tuple[Hosted, ...]
     started_at: int
     expires_at: int  # its lease, in the store's own time
-    renewed_at: int  # its last heartbeat, in the store's own time
-    runs: int  # how many it has in memory
+    renewed_at: int = 0  # its last heartbeat, in the store's own time; 0: not known
+    runs: int = 0  # how many it has in memory
