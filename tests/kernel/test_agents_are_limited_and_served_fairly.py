@@ -68,7 +68,7 @@ async def test_a_limited_agent_that_awaits_itself_does_not_stand_in_its_own_way(
         assert await (await t.start(factorial(4))).result() == 24
 
 
-async def test_agents_take_turns_even_for_a_single_place(app: App, world: World) -> None:
+async def test_agents_take_turns_even_for_a_single_place(app: App, world: World, url: str) -> None:
     @app.agent
     async def busy(ctx: Context, n: int) -> None:
         await ctx.step(world.do, "busy")
@@ -77,26 +77,25 @@ async def test_agents_take_turns_even_for_a_single_place(app: App, world: World)
     async def rare(ctx: Context, n: int) -> None:
         await ctx.step(world.also, "rare")
 
-    async with app.test(settings=Settings(concurrency=1)) as t:
-        t.worker.die()  # nobody works while they are started
-        runs = [*await t.start_all([busy(n) for n in range(12)]), *await t.start_all([rare(n) for n in range(4)])]
-        await t.crash()
+    async with app.connect(url) as client:  # nobody works while they are started
+        runs = await client.start_all([busy(n) for n in range(12)])
+        runs += await client.start_all([rare(n) for n in range(4)])
+    async with app.test(store=url, settings=Settings(concurrency=1)) as t:
         for run in runs:
             await (await t.get(run.id)).result()
     assert world.done == ["busy", "rare"] * 4 + ["busy"] * 8
 
 
-async def test_a_higher_priority_goes_first(app: App, world: World) -> None:
+async def test_a_higher_priority_goes_first(app: App, world: World, url: str) -> None:
     @app.agent
     async def note(ctx: Context, what: str) -> None:
         await ctx.step(world.do, what)
 
-    async with app.test(settings=Settings(concurrency=1)) as t:
-        t.worker.die()  # nobody works while they are started
-        runs = [await t.start(note(f"p{priority}"), priority=priority) for priority in (0, 5, -3, 9)]
-        await t.crash()
+    async with app.connect(url) as client:
+        runs = [await client.start(note(f"p{priority}"), priority=priority) for priority in (0, 5, -3, 9)]
+    async with app.test(store=url, settings=Settings(concurrency=1)) as t:
         for run in runs:
-            await run.result()
+            await (await t.get(run.id)).result()
     assert world.done == ["p9", "p5", "p0", "p-3"]
 
 

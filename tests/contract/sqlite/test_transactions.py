@@ -44,6 +44,9 @@ REFUSED = {
     "DROP INDEX runs_ready": "write runs",
     "DROP VIEW run_rows": "write run_rows",
     "CREATE TABLE holdfast_mine (x)": "names that begin",
+    "CREATE TEMP TABLE runs (rid, epoch, worker, status)": "make anything temporary",
+    "CREATE TEMP VIEW workers AS SELECT 1": "make anything temporary",
+    "CREATE TEMP TRIGGER mine AFTER UPDATE ON runs BEGIN SELECT 1; END": "make anything temporary",
     "CREATE TRIGGER mine AFTER INSERT ON bookings BEGIN DELETE FROM runs; END; INSERT INTO bookings VALUES (1)":
         "write runs",
 }  # fmt: skip

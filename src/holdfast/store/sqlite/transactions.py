@@ -35,6 +35,11 @@ _MAKES = {
     apsw.SQLITE_CREATE_VTABLE,
 }  # fmt: skip
 
+_TEMPORARY = {
+    apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW, apsw.SQLITE_CREATE_TEMP_INDEX,
+    apsw.SQLITE_CREATE_TEMP_TRIGGER,
+}  # fmt: skip
+
 
 def transact(tx: Transaction, worker_id: str, work: Work) -> Transacted:
     """Do the work and keep its value; or answer what is kept already. See :class:`holdfast.store.base.Transactions`."""
@@ -181,6 +186,8 @@ def _refusal(action: int, first: str, second: str, *, has_value: bool) -> str:
         return f"set PRAGMA {first}" if has_value and first not in _READING_PRAGMAS else ""
     if action in _ENDS:
         return "begin or end a transaction: it is committed when its function returns"  # ATTACH would open another
+    if action in _TEMPORARY:  # it would stay with our connection, and hide our tables from us
+        return "make anything temporary: use WITH, or a table of your own"
     if action in _MAKES and first.startswith(_RESERVED):
         return f"make {first}: names that begin with {_RESERVED!r} are Holdfast's"
     table = first if action in _WRITES else second if action in _ON_TABLES else ""
