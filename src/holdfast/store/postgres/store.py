@@ -7,14 +7,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from holdfast.errors import CommitUnknown, StoreUnusable, UnknownRun
+from holdfast.errors import BadOption, CommitUnknown, StoreUnusable, UnknownRun
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.files import FileInfo, FileKind
 from holdfast.records.journal import EndedChild, Entry, History, News
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
-from holdfast.records.worker import Hosted, Worker
-from holdfast.store.base import Claimed, Recorded, RunFilter
+from holdfast.records.worker import Demand, Hosted, Quota, Worker
+from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
 from holdfast.store.postgres import history, pruning, searching
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.batch import FALLEN, ORPHANED, Batch, cancelled
@@ -27,7 +27,6 @@ from holdfast.store.postgres.notifier import Notifier
 from holdfast.store.postgres.opening import open_schema
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import (
-    CLAIMS,
     COMMITS,
     FILES,
     HISTORY,
@@ -43,6 +42,7 @@ from holdfast.store.postgres.telling import PostgresEars, Telling
 from holdfast.store.postgres.text import stored, stored_or_none
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub, PostgresWatch
+from holdfast.store.transactions import Transacted, Work
 
 T = TypeVar("T")
 Fault = Callable[[str], None] | None
@@ -193,10 +193,11 @@ class PostgresStore:
     # Claims
 
     async def claim(
-        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
-    ) -> list[Claimed]:
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int,
+        quotas: Mapping[str, Quota] = NO_QUOTAS,
+    ) -> list[Claimed]:  # fmt: skip
         self._refuse_closed()
-        return await self._claims.claim(worker_id, hosts, builds, limit=limit, now=now)
+        return await self._claims.claim(worker_id, hosts, builds, limit=limit, now=now, quotas=quotas)
 
     async def load(self, rid: int) -> History:
         async with self._links.reading() as con:
@@ -212,10 +213,13 @@ class PostgresStore:
         rows = await self._links.fetch(NEWS.endings, rid, map)
         return [EndedChild(ord=ord, branch=branch, ok=ok) for ord, branch, ok in rows]
 
-    async def next_wake(self, hosts: Sequence[Hosted]) -> int | None:
-        agents, versions = [host.agent for host in hosts], [host.version for host in hosts]
-        wake: int | None = await self._links.value(CLAIMS.next_wake, agents, versions)
-        return wake
+    async def next_wake(
+        self, hosts: Sequence[Hosted], quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int = 0
+    ) -> int | None:
+        return await self._claims.next_wake(hosts, quotas, now)
+
+    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
+        return await self._claims.demand(agents, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         self._refuse_closed()
@@ -265,6 +269,14 @@ class PostgresStore:
             return await self._links.write(PROMISES.resolve, *given, False)
         except CommitUnknown:
             return await self._links.write(PROMISES.resolve, *given, True)
+
+    # Transactions
+
+    async def transact(self, worker_id: str, work: Work) -> Transacted:
+        raise BadOption(
+            f"{work.key}: transactional steps over PostgreSQL are not in this version: use effect='at_least_once' with an "
+            "idempotency key"
+        )
 
     # Leases
 
