@@ -15,7 +15,7 @@ from holdfast.runtime import open_store
 from holdfast.store.base import Store
 from holdfast.store.postgres import PostgresStore
 from holdfast.store.sqlite import SqliteStore
-from holdfast.store.transactions import SqliteTransaction
+from holdfast.store.transactions import PostgresTransaction, SqliteTransaction
 from tests.postgres import schemas
 from tests.postgres.disk import SmallDisk
 
@@ -51,7 +51,9 @@ class Place(Protocol):
 
     name: str
     url: str
-    bookings: Bookings
+
+    @property
+    def bookings(self) -> Bookings: ...
 
     async def open(self) -> Store:
         """Open the store kept here; each call gives another instance of the same."""
@@ -124,6 +126,47 @@ class SqlitePlace:
         """The folder goes with the test."""
 
 
+class PostgresBookings:
+    """By functions that are given a ``PostgresTransaction``."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.table = schemas.Names(schemas.Address.of(url).schema)("holdfast.bookings")
+
+    def booking(
+        self, amount: int, *, then: Callable[[], object] = lambda: None, value: bytes | None = None
+    ) -> Callable[[Any], Any]:
+        async def do(tx: PostgresTransaction) -> bytes:
+            await tx.execute(
+                f"CREATE TABLE IF NOT EXISTS {self.table} "
+                "(n bigint GENERATED ALWAYS AS IDENTITY, amount int NOT NULL CHECK (amount > 0))"
+            )
+            await tx.execute(f"INSERT INTO {self.table} (amount) VALUES ($1)", amount)
+            then()
+            return value or b"%d" % await tx.fetchval(f"SELECT count(*) FROM {self.table}")
+
+        return do
+
+    def booking_and(self, statement: str) -> Callable[[Any], Any]:
+        async def do(tx: PostgresTransaction) -> bytes:
+            await self.booking(1)(tx)
+            await tx.execute(statement)
+            return b""
+
+        return do
+
+    def endless(self) -> Callable[[Any], Any]:
+        return self.booking_and("SELECT pg_sleep(600)")
+
+    async def booked(self, store: Store) -> list[int]:
+        if schemas.ask(self.url, f"SELECT to_regclass('{self.table}')")[0][0] is None:
+            return []
+        return [row[0] for row in schemas.ask(self.url, f"SELECT amount FROM {self.table} ORDER BY n")]
+
+    def clear(self) -> None:
+        schemas.execute(self.url, f"DROP TABLE IF EXISTS {self.table}")
+
+
 class PostgresPlace:
     """A schema of the session's server."""
 
@@ -132,6 +175,13 @@ class PostgresPlace:
 
     def __init__(self, folder: Path) -> None:
         self.url = schemas.take()
+        self._bookings: PostgresBookings | None = None
+
+    @property
+    def bookings(self) -> PostgresBookings:
+        if self._bookings is None:
+            self._bookings = PostgresBookings(self.url)
+        return self._bookings
 
     async def open(self) -> Store:
         return await PostgresStore.open(self.url)
@@ -145,6 +195,8 @@ class PostgresPlace:
             disk.grow()
 
     def clear(self) -> None:
+        if self._bookings is not None:
+            self._bookings.clear()
         schemas.give_back(self.url)
 
 

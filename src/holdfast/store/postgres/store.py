@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from holdfast.errors import BadOption, CommitUnknown, StoreUnusable, UnknownRun
+from holdfast.errors import CommitUnknown, StoreUnusable, UnknownRun
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.files import FileInfo, FileKind
 from holdfast.records.journal import EndedChild, Entry, History, News
@@ -40,6 +40,7 @@ from holdfast.store.postgres.statements import (
 )
 from holdfast.store.postgres.telling import PostgresEars, Telling
 from holdfast.store.postgres.text import stored, stored_or_none
+from holdfast.store.postgres.transactions import Transactions
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub, PostgresWatch
 from holdfast.store.transactions import Transacted, Work
@@ -71,6 +72,7 @@ class PostgresStore:
         self._pooled = pooled
         self._links = Links(address, names, size=LINKS, pooled=pooled)
         self._commits = Links(address, names, size=1, pooled=pooled)  # nothing that takes long holds up a commit
+        self._transactions = Transactions(address, names, pooled=pooled)
         self._claims = Claims(self._links, names)
         self._gathering = Gathering(self._links)
         self._side = SideLoop("holdfast-postgres")
@@ -273,15 +275,13 @@ class PostgresStore:
     # Transactions
 
     async def transact(self, worker_id: str, work: Work) -> Transacted:
-        raise BadOption(
-            f"{work.key}: transactional steps over PostgreSQL are not in this version: use effect='at_least_once' with an "
-            "idempotency key"
-        )
+        self._refuse_closed()
+        return await self._transactions.transact(worker_id, work, self._reach)
 
     # Leases
 
     async def register(self, worker_id: str, *, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
-        self._links.limits = self._commits.limits = Limits.of_lease(ttl // 1000)
+        self._links.limits = self._commits.limits = self._transactions.limits = Limits.of_lease(ttl // 1000)
         packed = json.dumps([[hosted.agent, hosted.version] for hosted in hosts])
         await self._do(self._links.write(LEASES.register, worker_id, host, pid, packed, ttl), stirs=True)
 
@@ -320,6 +320,7 @@ class PostgresStore:
         self._hub.close()
         await self._links.close()
         await self._commits.close()
+        await self._transactions.close()
         await asyncio.to_thread(self._close_side)
 
     def _close_side(self) -> None:
