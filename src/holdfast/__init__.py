@@ -50,6 +50,7 @@ from holdfast.records.usage import Usage
 from holdfast.runtime import App, Runtime
 from holdfast.settings import Settings
 from holdfast.store.base import RunFilter
+from holdfast.store.transactions import PostgresTransaction, SqliteTransaction
 
 __all__ = [
     "AesGcm",
@@ -77,6 +78,7 @@ __all__ = [
     "NotInRun",
     "NotStorable",
     "OutcomeUnknown",
+    "PostgresTransaction",
     "Promise",
     "PromiseFailed",
     "Retention",
@@ -89,6 +91,7 @@ __all__ = [
     "Runtime",
     "Selection",
     "Settings",
+    "SqliteTransaction",
     "Status",
     "StepFailed",
     "StepTimedOut",

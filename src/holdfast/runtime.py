@@ -93,9 +93,18 @@ class App(Generic[D]):
     def agent(self, fn: Callable[Concatenate[Context[D], P], Coroutine[Any, Any, R]], /) -> Agent[P, R]: ...
     @overload
     def agent(
-        self, /, *, version: str = "1", name: str | None = None
+        self, /, *, version: str = "1", name: str | None = None, limit: int | None = None, rate: str | None = None
     ) -> Callable[[Callable[Concatenate[Context[D], P], Coroutine[Any, Any, R]]], Agent[P, R]]: ...
-    def agent(self, fn: Callable[..., Any] | None = None, /, *, version: str = "1", name: str | None = None) -> Any:
+    def agent(
+        self,
+        fn: Callable[..., Any] | None = None,
+        /,
+        *,
+        version: str = "1",
+        name: str | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
+    ) -> Any:
         """Register an ``async def`` as an agent; its first parameter is the context.
 
         Args:
@@ -103,10 +112,14 @@ class App(Generic[D]):
             version: a line of compatibility. Runs stay with the version that they began with; several versions of an
                 agent can live in one app (give the functions the same ``name``).
             name: the function's by default.
+            limit: how many runs of the agent may be in memory at once, on all workers of the store together. Runs that
+                wait and have left memory do not count.
+            rate: how many of its runs may begin in which time, on all workers together: ``"10/1m"``, ``"5/s"``. Runs
+                that go on do not count. Both are of the agent, whatever its versions: say it at one of them.
 
         Raises:
             DuplicateName: name and version are taken.
-            BadOption: it is not an ``async def`` with a context first.
+            BadOption: it is not an ``async def`` with a context first, or its limits make no sense.
 
         Example:
             >>> app = App("greeter")
@@ -116,7 +129,7 @@ class App(Generic[D]):
         """
 
         def register(function: Callable[..., Any]) -> Agent[Any, Any]:
-            return self.catalog.add_agent(function, name=name, version=version)
+            return self.catalog.add_agent(function, name=name, version=version, limit=limit, rate=rate)
 
         return register if fn is None else register(fn)
 

@@ -38,6 +38,8 @@ class Settings:
         linger: seconds for which a quiescent run stays in memory, in case news comes soon.
         linger_per_entry: seconds added to ``linger`` for each journal entry: long journals cost more to replay.
         grace: seconds that a cancelled run has to clean up.
+        stop_grace: seconds that steps at work have to end when the worker is told to stop; then all runs are handed
+            back.
         turn: how many callbacks of bodies run before the loop serves something else.
         stall: seconds after which a loop that does not turn is named in the log with its stack.
         silent: seconds after which it is given up: the process stops renewing its lease and exits.
@@ -55,6 +57,7 @@ class Settings:
     linger: float = 0.25
     linger_per_entry: float = 0.00005
     grace: float = 30.0
+    stop_grace: float = 10.0
     turn: int = 2000
     stall: float = 5.0
     silent: float = 300.0

@@ -54,6 +54,41 @@ async def pay(order: str) -> str:
     return note(f"paid {order}")
 
 
+def times_noted(text: str) -> int:
+    return LEDGER.read_text().count(text)
+
+
+async def take_its_time() -> None:
+    note("began")
+    if times_noted("began") == 1:
+        await asyncio.sleep(3600)  # for as long as the worker lives
+    note("ended")
+
+
+def in_and_out(name: str) -> None:
+    note(f"in {name}")
+    time.sleep(0.05)  # it is the work
+    note(f"out {name}")
+
+
+@app.agent
+async def patient(ctx: Context) -> None:
+    """A step that takes longer than anybody waits, the first time."""
+    await ctx.step(take_its_time)
+
+
+@app.agent
+async def nap(ctx: Context, seconds: float) -> None:
+    """A timer."""
+    await asyncio.sleep(seconds)
+
+
+@app.agent(limit=2)
+async def limited(ctx: Context, name: str) -> None:
+    """One of which not many may be at work."""
+    await ctx.step(in_and_out, name)
+
+
 @app.agent
 async def price(ctx: Context, order: Order, rate: float = 2.0) -> dict[str, float]:
     """One step, and progress."""

@@ -87,4 +87,12 @@ def test_plain_output_has_no_escape_codes_whatever_runs_say(past: Past) -> None:
 
 def test_no_workers_make_an_empty_list(past: Past) -> None:
     assert past.shell.inside("workers", "list", "--json").json == {"workers": []}
-    assert past.shell("workers", "list").out.split() == ["WORKER", "HOST", "PID", "STARTED", "HOSTS"]
+    assert past.shell("workers", "list").out.split() == [
+        "WORKER",
+        "HOST",
+        "PID",
+        "STARTED",
+        "HEARTBEAT",
+        "RUNS",
+        "HOSTS",
+    ]

@@ -38,6 +38,55 @@ def test_signals_that_come_twice_still_stop_it_in_an_orderly_way(shell: Shell) -
     assert shell.inside("workers", "list", "--json").json == {"workers": []}
 
 
+def test_a_step_that_takes_longer_than_the_grace_is_handed_back(shell: Shell) -> None:
+    first = shell.worker("--grace", "0.3")
+    run = shell.start("patient")
+    until(lambda: "began" in shell.ledger)
+    first.terminate()
+    assert end(first).code == 0
+    assert shell.inside("runs", "show", run, "--json").json["status"] == "queued"
+    assert "ended" not in shell.ledger
+    shell.worker()
+    assert shell("runs", "watch", run).code == 0
+    assert shell.ledger == ["began", "began", "ended"], "a step that was not done is done again"
+
+
+def test_its_heartbeat_what_it_hosts_and_how_many_runs_it_has_are_listed(shell: Shell) -> None:
+    first = shell.worker("--agents", "hold", HOLDFAST_LEASE="0.6")
+    shell.worker("--agents", "price,ask")
+    shell.start("hold", json.dumps(str(shell.folder / "go")))
+    until(lambda: "began" in shell.ledger)
+
+    def listed() -> list[dict[str, Any]]:
+        return shell.inside("workers", "list", "--json").json["workers"]
+
+    by_agent = {one["hosts"][0]["agent"]: one for one in listed()}
+    assert {name: one["runs"] for name, one in by_agent.items()} == {"hold": 1, "price": 0}
+    assert by_agent["hold"]["pid"] == first.pid
+    assert [hosted["agent"] for hosted in by_agent["price"]["hosts"]] == ["price", "ask"]
+    before = by_agent["hold"]["heartbeat_at"]
+    until(lambda: any(one["pid"] == first.pid and one["heartbeat_at"] > before for one in listed()))
+    header, *rows = shell.inside("workers", "list").out.splitlines()
+    assert header.split() == ["WORKER", "HOST", "PID", "STARTED", "HEARTBEAT", "RUNS", "HOSTS"]
+    assert sorted(row.split()[-1] for row in rows) == ["1", "1"] and len(rows) == 2
+    (shell.folder / "go").touch()
+
+
+def test_together_workers_do_no_more_of_an_agent_than_its_limit_says(shell: Shell) -> None:
+    workers = [shell.worker() for _ in range(3)]
+    for n in range(8):
+        shell.inside("start", "shop:app", "limited", json.dumps(str(n)))
+    until(lambda: len(shell.ledger) == 16)
+    depth = most = 0
+    for line in shell.ledger:
+        depth += {"in": 1, "out": -1}[line.split()[0]]
+        most = max(most, depth)
+    assert most == 2, shell.ledger
+    for worker in workers:
+        worker.terminate()
+        assert end(worker).code == 0
+
+
 @pytest.mark.soak
 def test_a_sync_step_that_never_ends_does_not_keep_the_process(shell: Shell) -> None:
     worker = shell.worker()

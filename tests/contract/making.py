@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdfast.records.delta import Delta, End, Finish, Suspend, Verdict
 from holdfast.records.journal import Entry, Group, Item, Kind, Op
 from holdfast.records.run import NewRun, Parent, Run, Status
-from holdfast.records.worker import Hosted
-from holdfast.store.base import Claimed, Store
+from holdfast.records.worker import Hosted, Quota
+from holdfast.store.base import NO_QUOTAS, Claimed, Store
+from holdfast.store.transactions import Work
 
 MINUTE = 60_000_000
 NOW = 1_800_000_000_000_000  # by the clock of timers; leases have the store's own
@@ -57,6 +60,14 @@ def finish(status: Status = Status.SUCCEEDED, value: bytes = b"done") -> Finish:
     return Finish(status=status, value=value, at=NOW)
 
 
+def work(run: Run, do: Callable[[Any], Any], **changes: Any) -> Work:
+    fields: dict[str, Any] = {
+        "rid": run.rid, "epoch": run.epoch, "key": f"{run.id}/book#1", "fingerprint": b"arguments", "do": do,
+        "is_async": inspect.iscoroutinefunction(do), "limit": 30.0, "wanted": lambda: True,
+    }  # fmt: skip
+    return Work(**{**fields, **changes})
+
+
 class Hand:
     """A worker: registered, and counting its commits."""
 
@@ -70,8 +81,10 @@ class Hand:
         await store.register(id, host="here", pid=1, hosts=[AGENT], ttl=ttl)
         return cls(store, id)
 
-    async def claim(self, limit: int = 100, *, now: int = NOW, host: Hosted = AGENT) -> list[Claimed]:
-        return await self.store.claim(self.id, [host], ["build-1"], limit=limit, now=now)
+    async def claim(
+        self, limit: int = 100, *, now: int = NOW, host: Hosted = AGENT, quotas: Mapping[str, Quota] = NO_QUOTAS
+    ) -> list[Claimed]:
+        return await self.store.claim(self.id, [host], ["build-1"], limit=limit, now=now, quotas=quotas)
 
     async def claim_one(self, *, now: int = NOW) -> Run:
         (claimed,) = await self.claim(1, now=now)

@@ -29,9 +29,9 @@ async def test_higher_priority_goes_first_then_who_was_ready_first(store: Store,
     assert [c.run.id for c in await worker.claim(2)] == ["late"]
 
 
-async def test_order_holds_across_the_versions_hosted(store: Store, worker: Hand) -> None:
-    other = Hosted(agent="pay", version="2")
-    await store.start([new_run("a", at=3), new_run("b", at=1, agent="pay", version="2"), new_run("c", at=2)])
+async def test_order_holds_across_the_versions_of_an_agent(store: Store, worker: Hand) -> None:
+    other = Hosted(agent="adjust", version="2")
+    await store.start([new_run("a", at=3), new_run("b", at=1, version="2"), new_run("c", at=2)])
     got = await store.claim("w1", [AGENT, other], ["one", "two"], limit=2, now=NOW)
     assert [c.run.id for c in got] == ["b", "c"]
     assert [(await store.activations(c.run.id))[0].build for c in got] == ["two", "one"]

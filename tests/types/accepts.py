@@ -27,6 +27,7 @@ from holdfast import (
     Forked,
     ForkPlan,
     HoldfastError,
+    PostgresTransaction,
     Promise,
     Retention,
     Run,
@@ -35,6 +36,7 @@ from holdfast import (
     Runtime,
     Selection,
     Settings,
+    SqliteTransaction,
     Status,
     StepFailed,
     Teller,
@@ -113,6 +115,35 @@ async def fetch(url: str, timeout: float = 5) -> str:
 
 def parse(text: str) -> Facts:
     return Facts(summary=text)
+
+
+def book(tx: SqliteTransaction, account: str, amount: int = 0) -> Facts:
+    assert_type(tx.execute("SELECT 1 WHERE :a", {"a": 1}), list[tuple[Any, ...]])
+    tx.executemany("INSERT INTO bookings VALUES (?, ?)", [(account, amount)])
+    assert_type(tx.changes, int)
+    return Facts(summary=account)
+
+
+async def book_there(tx: PostgresTransaction, account: str, amount: int = 0) -> int:
+    await tx.execute("INSERT INTO bookings VALUES ($1, $2)", account, amount)
+    return len(await tx.fetch("SELECT 1"))
+
+
+class Books:
+    def book(self, tx: SqliteTransaction, account: str) -> str:
+        return account
+
+
+@app.agent(version="4", limit=50, rate="10/1m")
+async def limited(ctx: Context[Deps], claim: Claim) -> int:
+    return 1
+
+
+async def transacting(ctx: Context[Deps]) -> None:
+    assert_type(ctx.step(book, "ann", 90), Call[Facts])
+    assert_type(ctx.step(book, "ann", amount=90).using(effect="transactional", retries=2), Call[Facts])
+    assert_type(ctx.step(book_there, "ann"), Call[int])
+    assert_type(await ctx.step(Books().book, "ann"), str)
 
 
 def maybe(text: str) -> Facts | None:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from accepts import Claim, Deps, Facts, adjust, app, ban_user, extract, greet, parse, pay, settle_all
+from accepts import Claim, Deps, Facts, adjust, app, ban_user, book, book_there, extract, greet, parse, pay, settle_all
 from holdfast import App, Client, Context, ToolContext
 from holdfast.integrations.pydantic_ai import Durable, ToolDecision
 from holdfast.testing import Rig
@@ -35,6 +35,12 @@ async def wrong(ctx: Context[Deps], claim: Claim) -> None:
     await ctx.step(parse, "x", retries=3)  # refused: options go to .using()
     number: int = await ctx.step(parse, "x")  # refused: it returns facts
     ctx.step(parse, "x").summary  # refused: await it first
+
+    # transactions
+    await ctx.step(book, "ann", "90")  # refused: argument type
+    await ctx.step(book)  # refused: missing argument
+    await ctx.step(book_there, 7)  # refused: argument type
+    late: str = await ctx.step(book_there, "ann")  # refused: it returns a number
 
     # maps
     await ctx.map(extract, [1, 2], key=lambda c: str(c))  # refused: items do not fit the function
@@ -106,6 +112,14 @@ async def misspelt(ctx: Context[Deps]) -> None: ...
 @app.tool  # refused: tools are async
 def sync_tool(text: str) -> str:
     return text
+
+
+@app.agent(rate=10)  # refused: a rate is text
+async def rated(ctx: Context[Deps]) -> None: ...
+
+
+@app.tool(effect="transactional")  # refused: only steps take a transaction
+async def no_transaction(ctx: ToolContext[Deps]) -> None: ...
 
 
 @app.tool(effect="never")  # refused: no such effect

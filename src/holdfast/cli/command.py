@@ -12,6 +12,7 @@ import typer
 
 from holdfast.cli import (
     acts,
+    demand,
     doctor,
     export,
     files,
@@ -70,6 +71,7 @@ _runs.command("cat")(files.cat)
 _runs.command("to-test")(to_test.to_test)
 app.add_typer(_workers, name="workers")
 _workers.command("list")(workers.list_workers)
+_workers.command("demand")(demand.demand)
 app.add_typer(_promise, name="promise")
 _promise.command("resolve")(promise.resolve)
 _promise.command("fail")(promise.fail)

@@ -11,7 +11,7 @@ from holdfast import codec
 from holdfast.clock import to_datetime
 from holdfast.records.run import Activation, Progress, Run
 from holdfast.records.usage import Usage
-from holdfast.records.worker import Worker
+from holdfast.records.worker import Demand, Worker
 
 
 def iso(at: int | None) -> str | None:
@@ -130,7 +130,20 @@ def worker(one: Worker) -> dict[str, Any]:
         "pid": one.pid,
         "hosts": [{"agent": hosted.agent, "version": hosted.version} for hosted in one.hosts],
         "started_at": iso(one.started_at),
+        "heartbeat_at": iso(one.renewed_at),
         "expires_at": iso(one.expires_at),
+        "runs": one.runs,
+    }
+
+
+def demand(one: Demand) -> dict[str, int]:
+    """What there is to do."""
+    return {
+        "queued": one.queued,
+        "due": one.due,
+        "orphaned": one.orphaned,
+        "at_work": one.at_work,
+        "total": one.total,
     }
 
 

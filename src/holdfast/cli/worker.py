@@ -55,6 +55,9 @@ def worker(
     store: options.AppStore = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="How many runs may be in memory at once.")] = None,
     agents: Annotated[str | None, typer.Option(metavar="A,B", help="Host these agents only.")] = None,
+    grace: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="How long steps may go on when it is told to stop.")
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option(help="How log lines are written (to standard error).")
     ] = LogFormat.PLAIN,
@@ -73,17 +76,19 @@ def worker(
     """Host an app's agents.
 
     Says on standard output when it is ready. SIGTERM and SIGINT stop it in an orderly way: steps that are at work may
-    end, for some seconds; then all runs are handed back to the queue for others. A second signal ends it at once.
+    end, within --grace (10 s); then all runs are handed back to the queue for others. A second signal ends it at once.
     """
     logs.configure(json=log_format is LogFormat.JSON, level=log_level.upper())
     app = load(place)
     settings = Settings.from_environment()
     if concurrency is not None:
         settings = replace(settings, concurrency=concurrency)
+    if grace is not None:
+        settings = replace(settings, stop_grace=grace)
     with _exposition(metrics_host, metrics_port) as url:
         if url is not None:
             settings = replace(settings, census=settings.census or _CENSUS)
-        asyncio.run(_host(app, store, settings, _names(agents), url, as_json=as_json))
+        asyncio.run(_host(app, store, settings, names(agents), url, as_json=as_json))
 
 
 @contextmanager
@@ -150,10 +155,15 @@ def _leave_threads_behind() -> None:
         os._exit(0)
 
 
-def _names(agents: str | None) -> list[str] | None:
+def names(agents: str | None) -> list[str] | None:
+    """The names in ``A,B``; None if the option is not given.
+
+    Raises:
+        BadOption: it names none.
+    """
     if agents is None:
         return None
     names = [name.strip() for name in agents.split(",") if name.strip()]
     if not names:
-        raise BadOption("--agents names none: write --agents adjust,settle, or leave it out to host all")
+        raise BadOption("--agents names none: write --agents adjust,settle, or leave it out for all")
     return names

@@ -16,8 +16,12 @@ def list_workers(store: options.Store = None, app: options.Of = None, as_json: o
     if as_json:
         document({"workers": [views.worker(one) for one in found]})
     else:
-        rows = [(one.id, one.host, one.pid, views.short(one.started_at), views.hosts_text(one)) for one in found]
-        table(("WORKER", "HOST", "PID", "STARTED", "HOSTS"), rows)
+        table(("WORKER", "HOST", "PID", "STARTED", "HEARTBEAT", "RUNS", "HOSTS"), [_row(one) for one in found])
+
+
+def _row(one: Worker) -> tuple[object, ...]:
+    started, heartbeat = views.short(one.started_at), views.short(one.renewed_at)
+    return one.id, one.host, one.pid, started, heartbeat, one.runs, views.hosts_text(one)
 
 
 async def _workers(store: str | None, app: str | None) -> list[Worker]:

@@ -74,7 +74,7 @@ class Activation:
         self._workspace = services.workspaces.of(run)
         self._running = Running(
             services.effects, services.clock, prefix, self._effects_ended, self._log, self._observer,
-            self._workspace, self._workspace_broke,
+            self._workspace, self._workspace_broke, (run.rid, run.epoch),
         )  # fmt: skip
         self._last_seq = _last_seq(claimed)
         self._mail = Mailbox(claimed, services.store)

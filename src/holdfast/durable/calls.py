@@ -13,11 +13,13 @@ from typing import Any, Generic, Literal, Self, TypeVar, get_args
 from holdfast import codec
 from holdfast.clock import SECOND, Duration, micros
 from holdfast.durable.scope import Scope, current_scope, is_storable_text, scope_or_none
+from holdfast.durable.signature import takes_transaction
 from holdfast.errors import BadOption, CallReused, TooLarge
 from holdfast.records.journal import Op
 
 R_co = TypeVar("R_co", covariant=True)
 Effect = Literal["at_least_once", "at_most_once"]
+StepEffect = Literal["at_least_once", "at_most_once", "transactional"]
 _SHOWN = 200  # characters of a call's arguments in messages
 _TARGET = "__holdfast_target__"
 
@@ -34,7 +36,7 @@ class Options:
     raises: tuple[type[Exception], ...] = ()
     returns: Any = None
     version: str | None = None
-    effect: Effect = "at_least_once"
+    effect: StepEffect = "at_least_once"
 
     def changed(self, **changes: Any) -> Options:
         """A copy with every change that is not None, checked.
@@ -54,8 +56,8 @@ class Options:
         return options
 
     def _check(self) -> None:
-        if self.effect not in get_args(Effect):
-            raise BadOption(f"effect={self.effect!r}: choose one of {', '.join(get_args(Effect))}")
+        if self.effect not in get_args(StepEffect):
+            raise BadOption(f"effect={self.effect!r}: choose one of {', '.join(get_args(StepEffect))}")
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             raise BadOption(f"retries={self.retries!r}: a number of further attempts, 0 or more")
         if self.key is not None and not is_storable_text(self.key):
@@ -70,6 +72,7 @@ class Options:
 
 
 _PLAIN = Options()
+_TRANSACTIONAL = Options(effect="transactional")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +109,17 @@ def name_of(fn: Callable[..., Any]) -> str:
 def target_of_step(fn: Callable[..., Any]) -> Target:
     """The target of a plain step; remembered on plain functions, since most are called again and again."""
     if not isinstance(fn, FunctionType):
-        return Target(op=Op.STEP, name=name_of(fn), fn=fn)
+        return _new_target(fn)
     found: Target | None = fn.__dict__.get(_TARGET)
     if found is None or found.fn is not fn:  # functools.wraps copies __dict__
-        found = fn.__dict__[_TARGET] = Target(op=Op.STEP, name=name_of(fn), fn=fn)
+        found = fn.__dict__[_TARGET] = _new_target(fn)
     return found
+
+
+def _new_target(fn: Callable[..., Any]) -> Target:
+    if takes_transaction(fn):
+        return Target(op=Op.STEP, name=name_of(fn), fn=fn, injected=1, defaults=_TRANSACTIONAL)
+    return Target(op=Op.STEP, name=name_of(fn), fn=fn)
 
 
 class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
@@ -149,7 +158,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         raises: Iterable[type[Exception]] | None = None,
         returns: type[Any] | None = None,
         version: str | None = None,
-        effect: Effect | None = None,
+        effect: StepEffect | None = None,
     ) -> Self:
         """The same call with other options; the original is spent.
 
@@ -163,7 +172,9 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             raises: exceptions that the body sees as themselves, rather than as ``StepFailed``.
             returns: the result's type, for functions without an annotation.
             version: of an agent, instead of the one in this process.
-            effect: ``"at_most_once"`` is never tried a second time, not even after a crash.
+            effect: ``"at_most_once"`` is never tried a second time, not even after a crash; ``"transactional"``
+                commits what the function writes to the store's database together with its record (steps whose first
+                parameter is a transaction, which need not say so).
 
         Raises:
             BadOption: a value makes no sense.
@@ -181,10 +192,11 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             "version": version,
         }
         self._refuse_misplaced(changes)
+        target = self._target_for(effect)
         options = self.options.changed(key=key, timeout=timeout, raises=raises, returns=returns, **changes)
         self.spend("moved by .using()")
         moved: Self = object.__new__(type(self))
-        moved.target, moved.args, moved.kwargs, moved.options = self.target, self.args, self.kwargs, options
+        moved.target, moved.args, moved.kwargs, moved.options = target, self.args, self.kwargs, options
         moved.scope, moved.key, moved._made = self.scope, self.key, self._made
         moved._gone, moved._driver, moved._task = "", None, 0
         if key is not None and moved.scope is not None:
@@ -234,7 +246,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
     @property
     def guarded(self) -> bool:
         """Whether it is strict about its place in the code (DESIGN §3.2)."""
-        return self.target.guarded or self.options.effect == "at_most_once"
+        return self.target.guarded or self.options.effect != "at_least_once"
 
     @property
     def shape(self) -> codec.Shape[Any]:
@@ -295,6 +307,22 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             if value is not None and is_agent != (name == "version"):
                 what = "a child run is not attempted again" if is_agent else "only agents have versions"
                 raise BadOption(f"{self!r}.using({name}=…): {what}")
+
+    def _target_for(self, effect: StepEffect | None) -> Target:
+        """Its target with that effect: a function that takes part in a transaction is given it first."""
+        target = self.target
+        takes = target.defaults.effect == "transactional"
+        if effect is None or takes == (effect == "transactional"):
+            return target
+        if takes:
+            raise BadOption(
+                f"{self!r}.using(effect={effect!r}): its function takes a transaction, so it is transactional"
+            )
+        if target.op is not Op.STEP:
+            raise BadOption(
+                f"{self!r}.using(effect='transactional'): only functions given to ctx.step take a transaction"
+            )
+        return replace(target, injected=1, defaults=_TRANSACTIONAL)
 
     def _driver_of_task(self) -> Generator[Any, Any, R_co]:
         task = hash(asyncio.current_task()) if scope_or_none() else 0

@@ -11,9 +11,10 @@ from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from holdfast.durable.calls import Call, Options, Target, name_of
+from holdfast.durable.quotas import quota_of
 from holdfast.errors import BadOption, DuplicateName, UnknownAgent
 from holdfast.records.journal import Op
-from holdfast.records.worker import Hosted
+from holdfast.records.worker import Hosted, Quota
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,10 +66,13 @@ class Tool(Generic[P, R]):
 class Agent(Generic[P, R]):
     """A version of an agent; calling it makes a :class:`Call`. Made by ``@app.agent``."""
 
-    def __init__(self, fn: Callable[..., Coroutine[Any, Any, R]], name: str, version: str) -> None:
+    def __init__(
+        self, fn: Callable[..., Coroutine[Any, Any, R]], name: str, version: str, quota: Quota | None = None
+    ) -> None:
         self.fn = fn
         self.name = name
         self.version = version
+        self.quota = quota
         self.build = build_of(fn)
         self.target = Target(op=Op.CHILD, name=name, fn=fn, injected=1, guarded=True, version=version)
 
@@ -86,12 +90,20 @@ class Catalog:
         self.agents: dict[Hosted, Agent[Any, Any]] = {}
         self.tools: dict[str, Tool[Any, Any]] = {}
 
-    def add_agent(self, fn: Callable[..., Any], *, name: str | None, version: str) -> Agent[Any, Any]:
-        """Register an agent.
+    def add_agent(
+        self,
+        fn: Callable[..., Any],
+        *,
+        name: str | None,
+        version: str,
+        limit: int | None = None,
+        rate: str | None = None,
+    ) -> Agent[Any, Any]:
+        """Register an agent; ``limit`` and ``rate`` are of all its versions together.
 
         Raises:
             DuplicateName: the name and version are taken.
-            BadOption: it is not an ``async def`` with a context first, or cannot be named.
+            BadOption: it is not an ``async def`` with a context first, or cannot be named; or its limits make no sense.
         """
         if not inspect.iscoroutinefunction(fn):
             raise BadOption(f"{fn!r} is not an agent: write `async def {getattr(fn, '__name__', 'name')}(ctx, …)`")
@@ -103,15 +115,22 @@ class Catalog:
                 f"agent {hosted.agent!r} version {version!r} is defined twice ({self.agents[hosted].fn.__module__} and "
                 f"{fn.__module__}): rename one, or declare another version=…"
             )
-        return self.agents.setdefault(hosted, Agent(fn, hosted.agent, version))
+        quota = quota_of(limit, rate)
+        before = self.quotas.get(hosted.agent, quota)
+        if quota is not None and quota != before:
+            raise BadOption(f"agent {hosted.agent!r} has other limits in another version: they are of all its versions")
+        return self.agents.setdefault(hosted, Agent(fn, hosted.agent, version, quota))
 
     def add_tool(self, fn: Callable[..., Any], *, name: str | None, defaults: Options) -> Tool[Any, Any]:
         """Register a tool.
 
         Raises:
             DuplicateName: the name is taken.
+            BadOption: it cannot be named, or have such an effect.
         """
         own = _checked_name(fn, name)
+        if defaults.effect == "transactional":
+            raise BadOption(f"tool {own!r}: only functions given to ctx.step take a transaction: ctx.step({own}, …)")
         if own in self.tools:
             raise DuplicateName(f"tool {own!r} is defined twice: rename one, or give it @app.tool(name=…)")
         return self.tools.setdefault(own, Tool(fn, own, defaults))
@@ -119,6 +138,11 @@ class Catalog:
     def hosted(self) -> list[Hosted]:
         """Every version that this process has the code of."""
         return list(self.agents)
+
+    @property
+    def quotas(self) -> dict[str, Quota]:
+        """How much of an agent all workers together may do, by its name; those without limits are left out."""
+        return {hosted.agent: agent.quota for hosted, agent in self.agents.items() if agent.quota is not None}
 
     def agent(self, name: str, version: str | None = None) -> Agent[Any, Any]:
         """The agent of this name; without a version, the one defined last.

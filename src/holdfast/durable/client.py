@@ -32,7 +32,7 @@ from holdfast.records.journal import Kind, Op
 from holdfast.records.run import Activation, NewRun, Status
 from holdfast.records.run import Run as RunRecord
 from holdfast.records.usage import Usage, total, usage_in
-from holdfast.records.worker import Hosted, Worker
+from holdfast.records.worker import Demand, Hosted, Worker
 from holdfast.store.base import RunFilter
 
 R = TypeVar("R")
@@ -202,6 +202,14 @@ class Client(Reading):
     def select(self, which: RunFilter | Sequence[str]) -> Selection:
         """Several runs, to be told something together: all that match (``limit`` does not count), or those of ids."""
         return Selection(self, which)
+
+    async def demand(self, agents: Sequence[str] | None = None) -> Demand:
+        """How many runs need a worker now: queued, due, left behind by dead workers, and at work.
+
+        Args:
+            agents: only runs of these; of all by default.
+        """
+        return await self.store.demand(agents, now=self._clock.now())
 
     async def workers(self) -> list[Worker]:
         """Workers that are alive."""

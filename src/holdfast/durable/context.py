@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Gener
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any, Generic, Literal, NoReturn, ParamSpec, overload
+from typing import Any, Concatenate, Generic, Literal, NoReturn, ParamSpec, overload
 from uuid import UUID
 
 from typing_extensions import TypeVar
@@ -27,6 +27,7 @@ from holdfast.durable.scope import InBody, Scope, current_scope
 from holdfast.errors import BadOption, UsageError
 from holdfast.records.journal import Op
 from holdfast.records.run import Progress
+from holdfast.store.transactions import PostgresTransaction, SqliteTransaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,9 +141,9 @@ class Context(InBody, Generic[D]):
     def changed(self, name: str) -> bool:
         """Say that the calls named ``name`` differ on purpose from what runs in flight have recorded.
 
-        Guarded calls of that name (tools, children, ``at_most_once`` steps) that are recorded but no longer made, or
-        made with other arguments, do not block the run. Answers whether this run takes the new way: False if it has
-        recorded a call of that name from here on, True otherwise. The answer is recorded.
+        Guarded calls of that name (tools, children, ``at_most_once`` and transactional steps) that are recorded but no
+        longer made, or made with other arguments, do not block the run. Answers whether this run takes the new way:
+        False if it has recorded a call of that name from here on, True otherwise. The answer is recorded.
 
         Example:
             >>> async def body(ctx):
@@ -165,10 +166,24 @@ class Context(InBody, Generic[D]):
     def step(self, fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> Call[R]: ...
     @overload
     def step(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Call[R]: ...
+    @overload
+    def step(
+        self,
+        fn: Callable[Concatenate[PostgresTransaction, P], Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Call[R]: ...
+    @overload
+    def step(
+        self, fn: Callable[Concatenate[SqliteTransaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Call[R]: ...
     def step(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Call[Any]:
         """A call that runs ``fn(*args, **kwargs)`` once and records its outcome; await it.
 
         Async functions run on the worker's loop, others in a thread. Options go to :meth:`Call.using`.
+        A function whose first parameter is a :class:`SqliteTransaction` (or a :class:`PostgresTransaction`, and async)
+        is given it: what it writes there is committed together with its record, exactly once.
 
         Raises:
             BadOption: ``fn`` is a tool or an agent: call it, ``await fn(…)``.

@@ -40,6 +40,7 @@ class StepInfo(NamedTuple):
     attempt: int  # from 1
     idempotency_key: str
     tell: Tell | None = None  # those who watch the run: see ``holdfast.durable.events``
+    owner: tuple[int, int] = (0, 0)  # the run's row and the epoch of its activation
 
 
 _step: contextvars.ContextVar[StepInfo | None] = contextvars.ContextVar("holdfast_step", default=None)
@@ -76,6 +77,10 @@ class Ended(NamedTuple):
     retry: bool = False
 
 
+Transact = Callable[[Effect, StepInfo], Awaitable[Ended]]
+"""What runs an attempt of a transactional step."""
+
+
 class Effects:
     """What steps run with.
 
@@ -94,6 +99,7 @@ class Effects:
         self._strays: dict[str, set[asyncio.Future[Any]]] = {}  # by run
         self.may_begin: Callable[[], bool] = lambda: True  # whether the lease still allows a function to begin
         self.tell: Tell | None = None
+        self.transact: Transact | None = None
 
     async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
         """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.
@@ -106,6 +112,8 @@ class Effects:
         token = _step.set(info)
         try:
             shape = effect.call.shape
+            if options.effect == "transactional" and self.transact is not None:
+                return await self.transact(effect, info)
             value = await self._begun(effect, info)
             return Ended(True, codec.pack(shape.settle(value)[0]))
         except NotStorable as error:  # the same value would fail again
@@ -134,7 +142,7 @@ class Effects:
             if call.target.injected and (fn is call.target.fn or takes(fn, ToolContext)):
                 args = (ToolContext(self.deps, info.idempotency_key), *args)
         seconds = None if timeout is None else timeout / SECOND
-        if not _is_async(fn):
+        if not is_async(fn):
             return self._in_thread(effect, fn, args, seconds)
         began: Awaitable[Any] = fn(*args, **call.kwargs)
         return began if seconds is None else _limited(began, seconds)
@@ -248,7 +256,8 @@ def _retrieve(thread: asyncio.Future[Any]) -> None:
         logger.info("a sync step raised after nobody waited for it any more:\n%s", told)
 
 
-def _is_async(fn: Callable[..., Any]) -> bool:
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Whether calling it makes something to await, as far as that can be known."""
     if isinstance(fn, FunctionType) and fn.__code__.co_flags & inspect.CO_COROUTINE:  # what inspect finds out, slowly
         return True
     while hasattr(fn, "func"):  # functools.partial
@@ -262,11 +271,12 @@ def _timed_out(options: Options) -> Ended:
         return Ended(
             ok=False, value=codec.pack_failure(UNKNOWN, f"no answer within {seconds:g} s; it is not tried again")
         )
-    return Ended(
-        ok=False,
-        value=codec.pack_failure(TIMED_OUT, f"no answer within {seconds:g} s"),
-        retry=issubclass(TimeoutError, options.retry_on),
-    )
+    return timed_out(options, f"no answer within {seconds:g} s")
+
+
+def timed_out(options: Options, what: str) -> Ended:
+    """The outcome of an attempt that took too long, and has ended."""
+    return Ended(ok=False, value=codec.pack_failure(TIMED_OUT, what), retry=issubclass(TimeoutError, options.retry_on))
 
 
 def _failed(options: Options, error: BaseException) -> Ended:

@@ -72,6 +72,11 @@ class Mapped(Generic[T, R_co]):
         if options.concurrency < 1 or options.checkpoint_every < 1:
             raise BadOption(f"{self.key}: concurrency and checkpoint_every are 1 or more")
         plain = self.mode == "step" and self.target.op is Op.STEP
+        if self.target.defaults.effect == "transactional":
+            raise BadOption(
+                f"{self.key}: it takes a transaction, which a map does not give: map over an `async def` in the body "
+                f"that awaits ctx.step({self.target.name}, …)"
+            )
         if options.checkpoint_every > 1 and not plain:
             raise BadOption(
                 f"{self.key}: checkpoint_every above 1 takes a plain function, not a tool, an agent or a branch"

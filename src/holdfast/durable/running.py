@@ -35,6 +35,7 @@ class Running:
         observer: tells of the attempts.
         workspace: the run's.
         broke: told what is wrong when an attempt can neither begin nor be recorded; it ends the activation.
+        owner: the run's row and the epoch of this activation.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Running:
         observer: Observer,
         workspace: Workspace,
         broke: Callable[[Exception], None],
+        owner: tuple[int, int],
     ) -> None:
         self._effects = effects
         self._clock = clock
@@ -57,6 +59,7 @@ class Running:
         self._observer = observer
         self._workspace = workspace
         self._broke = broke
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -188,7 +191,8 @@ class Running:
 
     def _info(self, effect: Effect) -> StepInfo:
         key = effect.key
-        return StepInfo(*self._told, key, len(effect.failures) + 1, f"{self._prefix}/{key}", self._effects.tell)
+        number, idempotency_key = len(effect.failures) + 1, f"{self._prefix}/{key}"
+        return StepInfo(*self._told, key, number, idempotency_key, self._effects.tell, self._owner)
 
 
 def _unkept(effect: Effect, ended: Ended, error: NotStorable) -> Ended:
@@ -196,7 +200,7 @@ def _unkept(effect: Effect, ended: Ended, error: NotStorable) -> Ended:
 
     A failure stays what it is. So does what may not happen twice: a body that is told that it failed might do it again.
     """
-    if ended.ok and effect.call.options.effect != "at_most_once":
+    if ended.ok and effect.call.options.effect == "at_least_once":
         return Ended(ok=False, value=codec.failure_of(error).pack())
     logger.error("step %s is recorded without what has changed in the workspace: %s", effect.key, error)
     return ended

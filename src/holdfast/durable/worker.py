@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from holdfast.clock import SECOND, Clock, boot_seconds, new_id
@@ -20,6 +21,7 @@ from holdfast.durable.effects import Effects
 from holdfast.durable.lease import Lease
 from holdfast.durable.retention import Pruner, Retention
 from holdfast.durable.services import Services
+from holdfast.durable.transactor import Transactor
 from holdfast.durable.workspace.workspace import Workspaces
 from holdfast.errors import LeaseLost, StoreError
 from holdfast.records.run import Run
@@ -66,7 +68,7 @@ class Worker:
         self._clock = clock
         self._settings = settings
         self._hosts = [hosted for hosted in catalog.hosted() if only is None or hosted.agent in only]
-        self._builds = [catalog.agents[hosted].build for hosted in self._hosts]
+        self._quotas = catalog.quotas
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="holdfast-step")
         self._effects = Effects(deps, self._pool, replaced)
         self._effects.tell = store.tell
@@ -96,8 +98,12 @@ class Worker:
         ]
         self._census.start()
 
-    async def stop(self, *, grace: float = 10.0) -> None:
-        """Let effects that are at work end, within ``grace`` seconds; hand the runs back; release the lease."""
+    async def stop(self, *, grace: float | None = None) -> None:
+        """Let effects that are at work end, within ``grace`` seconds (``Settings.stop_grace``); hand the runs back;
+        release the lease.
+        """
+        grace = self._settings.stop_grace if grace is None else grace
+        ends = boot_seconds() + grace
         self._stopping = True
         for task in self._tasks:
             task.cancel()
@@ -105,8 +111,8 @@ class Worker:
         self._watch.close()
         await self._let_effects_end(grace)
         self._retire_all()
-        await self._committer.close(timeout=max(grace, 1.0))
-        await self._workspaces.close(timeout=max(grace, 1.0))
+        await self._committer.close(timeout=max(ends - boot_seconds(), 1.0))
+        await self._workspaces.close(timeout=max(ends - boot_seconds(), 1.0))
         await self._leave()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -165,6 +171,9 @@ class Worker:
             lost=self._lost,
         )
         self._effects.may_begin = self._lease.held
+        self._effects.transact = Transactor(
+            partial(self._store.transact, self.id), self._lease.held, self._settings.lease / 3
+        ).attempt
         self._lease.start()
         logger.info("worker %s hosts %s", self.id, ", ".join(f"{h.agent} version {h.version}" for h in self._hosts))
 
@@ -223,18 +232,28 @@ class Worker:
         free = self._settings.concurrency - len(self.active)
         if free > 0 and not self._committer.struggling:
             limit = min(free, _CLAIM_BATCH)
-            claimed = await self._store.claim(self.id, self._hosts, self._builds, limit=limit, now=self._clock.now())
+            builds = [self._catalog.agents[hosted].build for hosted in self._hosts]
+            claimed = await self._store.claim(
+                self.id, self._hosts, builds, limit=limit, now=self._clock.now(), quotas=self._quotas
+            )
             self._more_waits = len(claimed) == free
             for one in claimed:
                 self._activate(one)
             if len(claimed) == limit:
+                self._pass_the_turn(claimed)
                 self.poke()
         if self._more_waits:
             for activation in list(self.active.values()):
                 activation.leave_early()
         # Without a place, or a store that takes commits, what is due could not be claimed: it would ring for ever.
         may_claim = len(self.active) < self._settings.concurrency and not self._committer.struggling
-        self._alarm.set(await self._store.next_wake(self._hosts) if may_claim else None)
+        wake = self._store.next_wake(self._hosts, self._quotas, now=self._clock.now()) if may_claim else None
+        self._alarm.set(None if wake is None else await wake)
+
+    def _pass_the_turn(self, claimed: Sequence[Claimed]) -> None:
+        """Agents that were served go to the end of the line, so that others come next: see ``Claims.claim``."""
+        served = {one.run.agent: place for place, one in enumerate(claimed, 1)}
+        self._hosts.sort(key=lambda hosted: served.get(hosted.agent, 0))
 
     def _activate(self, claimed: Claimed) -> None:
         run = claimed.run

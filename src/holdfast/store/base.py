@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from holdfast.records.delta import Delta, Verdict
@@ -24,7 +25,8 @@ from holdfast.records.health import Look
 from holdfast.records.journal import EndedChild, Entry, Group, History, Item, News
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
-from holdfast.records.worker import Hosted, Worker
+from holdfast.records.worker import Demand, Hosted, Quota, Worker
+from holdfast.store.transactions import Transacted, Work
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,8 @@ class Claimed:
     trace_before: str | None = None  # ``Activation.trace`` of the activation before this one
     trace_parent: str | None = None  # of its parent's last one
 
+
+NO_QUOTAS: Mapping[str, Quota] = MappingProxyType({})
 
 Recorded = Run | Group | Entry | Item
 """What :meth:`Runs.everything` gives."""
@@ -182,13 +186,26 @@ class Claims(Protocol):
     """Runs as work."""
 
     async def claim(
-        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
+        self,
+        worker_id: str,
+        hosts: Sequence[Hosted],
+        builds: Sequence[str],
+        *,
+        limit: int,
+        now: int,
+        quotas: Mapping[str, Quota] = NO_QUOTAS,
     ) -> list[Claimed]:
         """Take up to ``limit`` runs of the hosted versions and become their owner.
 
         Runs that are queued (and not held by their group); waiting with ``wake_at <= now``; or running under a worker
         whose lease has expired or is gone: that worker's row is deleted and each of its runs has ``lost`` raised.
-        By priority (higher first), then by how long they have been ready.
+        By priority (higher first); then fairly between agents, if there are more than ``limit``: the next is of the
+        agent of which this worker has the fewest, those chosen before included, and of several such the one that comes
+        first in ``hosts``; of an agent, whatever its versions, those that have been ready for longest.
+        Of an agent in ``quotas`` no more are claimed than its quota leaves, counted over all workers of the store:
+        ``limit`` runs of it that are running, and ``starts`` that were claimed for the first time (``started_at`` not
+        set) with ``now`` in any ``period``. Claims that would exceed it together exclude each other. What is due counts
+        as queued even if its quota leaves no room. A ``now`` that is far from everybody else's counts for little.
         Each has its ``epoch`` raised, its ``worker`` set, status ``running``, ``started_at`` set if it was not, and
         an activation recorded with the build at the same index as its version in ``hosts``.
         Of runs with ``lost == 2`` a worker owns one at a time: only the one that kills it may be lost a third time.
@@ -211,8 +228,17 @@ class Claims(Protocol):
     async def ended_children(self, rid: int, map: int) -> list[EndedChild]:
         """Children of a group that have ended and have no item yet, in the order in which they ended."""
 
-    async def next_wake(self, hosts: Sequence[Hosted]) -> int | None:
-        """The earliest ``wake_at`` among waiting runs of the hosted versions."""
+    async def next_wake(
+        self, hosts: Sequence[Hosted], quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int = 0
+    ) -> int | None:
+        """When there is something to claim next, if nobody does anything.
+
+        The earliest ``wake_at`` among waiting runs of the hosted versions, or when the rate of an agent, which holds
+        back queued runs, lets one of them begin.
+        """
+
+    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
+        """What there is to do for workers of these agents, or of all. Held and paused runs do not count."""
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         """Values of items, in the order of ``ords``. Blocking, thread-safe: a lazy sequence calls it from the body."""
@@ -249,6 +275,31 @@ class Commits(Protocol):
     def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
         """The same without waiting for anybody, if it takes no noticeable time just now; None if it would: nothing was
         done then, and :meth:`commit` does it. Raises the same.
+        """
+
+
+class Transactions(Protocol):
+    """Rows of users' own, in the database that their runs live in."""
+
+    async def transact(self, worker_id: str, work: Work) -> Transacted:
+        """Do work in a transaction of its own, and keep its value under its key in that transaction: all or nothing.
+
+        A key that is kept already has happened: nothing is done, and what is kept is answered. What is kept goes with
+        the run's rows, and when the run begins again (:class:`~holdfast.records.delta.Renew`).
+
+        The owner is checked in the same transaction, by the run's epoch, worker and status. A store whose writers stand
+        in line checks first; one in which the work may take long checks last, under the run's lock, and finds out under
+        the same lock whether another has kept the key meanwhile: then it rolls back and answers that.
+        What the work does is refused or fails if it would end the transaction. It is rolled back if at its end nobody
+        wants it any more (``work.wanted``), or it took longer than ``work.limit``.
+
+        Raises:
+            WorkFailed: the work raised; nothing was written.
+            WorkTooLong: it took longer than it may; nothing was written.
+            BadOption: work of this kind (async or not) is none for this store; it was not begun.
+            LeaseLost: the run has another owner; nothing was written.
+            StoreBusy: nothing was written.
+            CommitUnknown: send the same work again: its key tells whether it was done.
         """
 
 
@@ -373,7 +424,7 @@ class Health(Protocol):
         """
 
 
-class Store(Runs, Repairs, Retention, Claims, Commits, Promises, Files, Leases, Telling, Protocol):
+class Store(Runs, Repairs, Retention, Claims, Commits, Transactions, Promises, Files, Leases, Telling, Protocol):
     """A database in which runs live."""
 
     url: str

@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.errors import StoreUnusable
 from holdfast.records.run import Status
+from holdfast.records.worker import Quota
 from holdfast.store.postgres import PostgresStore, opening, statements
 from tests.contract.making import Hand, delta, entry, new_run
 from tests.contract.stores import Place
@@ -118,6 +119,25 @@ async def test_the_version_before_goes_on_beside_this_one(place: Place, monkeypa
     finally:
         statements.routines_digest.cache_clear()
     await before.close()
+
+
+async def test_a_schema_of_an_older_version_is_brought_up_with_what_is_in_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, first = schemas.url_of("older"), opening.migrations()[:1]
+    with monkeypatch.context() as then:
+        then.setattr(opening, "migrations", lambda: first)
+        await opening.open_schema(schemas.Address.of(url), statements.Names("older"), create=True)
+    schemas.execute(url, "INSERT INTO holdfast.workers VALUES ('old', 'here', 1, '[]', 1, 9000000000000000)")
+    try:
+        store = await PostgresStore.open(url)
+        assert [(worker.id, worker.renewed_at) for worker in await store.workers()] == [("old", 0)]
+        hand = await Hand.hire(store, "new")
+        await store.start([new_run(), new_run()])
+        assert len(await hand.claim(quotas={"adjust": Quota(limit=1, starts=1, period=1)})) == 1
+        await store.close()
+    finally:
+        schemas.execute(url, "DROP SCHEMA older CASCADE")
 
 
 async def test_several_hosts_may_be_named_and_the_one_that_answers_is_used(place: Place) -> None:

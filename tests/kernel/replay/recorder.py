@@ -124,10 +124,10 @@ class Recorder:
         return started
 
     async def claim(
-        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int, **how: Any
     ) -> list[Claimed]:
         async with self._lock:
-            claimed = await self._store.claim(worker_id, hosts, builds, limit=limit, now=now)
+            claimed = await self._store.claim(worker_id, hosts, builds, limit=limit, now=now, **how)
             for one in claimed:
                 self._claimed[one.run.rid] = one.run
                 self.runs[prefix_of(one.run.id, one.run.generation)] = one.run.id

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holdfast import codec
-from holdfast.records.worker import Hosted
+from holdfast.records.worker import Demand, Hosted, Quota
 from holdfast.store.base import Claimed
 from holdfast.store.postgres import history
 from holdfast.store.postgres.links import Links, Row
@@ -39,20 +39,38 @@ class Claims:
         self._unread: list[_Unread] = []
 
     async def claim(
-        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
-    ) -> list[Claimed]:
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int,
+        quotas: Mapping[str, Quota],
+    ) -> list[Claimed]:  # fmt: skip
         """See :class:`holdfast.store.base.Claims`."""
         await self._settle()
         if limit <= 0:
             return []
         wanted = dict(zip(hosts, builds, strict=True))
-        given = [host.agent for host in wanted], [host.version for host in wanted], list(wanted.values()), limit, now
+        given = (
+            [host.agent for host in wanted], [host.version for host in wanted], list(wanted.values()), limit, now,
+            self._names.schema, *_columns(hosts, quotas),
+        )  # fmt: skip
         rows = await self._take(worker_id, *given)
         while rows and rows[0]["deaths"]:
             if not await self._take_over():
                 return []  # their last commits are still under way: somebody comes back soon
             rows = await self._take(worker_id, *given)
         return await self._read(worker_id, [row["rid"] for row in rows[1:]])
+
+    async def next_wake(self, hosts: Sequence[Hosted], quotas: Mapping[str, Quota], now: int) -> int | None:
+        """See :class:`holdfast.store.base.Claims`."""
+        agents, _, starts, periods = _columns(hosts, quotas)
+        versions = [host.version for host in hosts]
+        given = [host.agent for host in hosts], versions, agents, starts, periods, now
+        wake: int | None = await self._links.value(CLAIMS.next_wake, *given)
+        return wake
+
+    async def demand(self, agents: Sequence[str] | None, now: int) -> Demand:
+        """See :class:`holdfast.store.base.Claims`."""
+        (row,) = await self._links.fetch(CLAIMS.demand, None if agents is None else list(agents), now)
+        queued, due, orphaned, at_work = row
+        return Demand(queued=queued, due=due, orphaned=orphaned, at_work=at_work)
 
     async def _take(self, worker_id: str, *given: object) -> list[Row]:
         if worker_id not in self._last:
@@ -108,6 +126,15 @@ class Claims:
         errors = [codec.pack_failure("WorkerLost", _deadly(row)) for row in deadly]
         await self._links.fetch(CLAIMS.take_over, dead, [row["rid"] for row in deadly], errors)
         return bool(dead) and not {row["worker"] for row in await self._links.fetch(CLAIMS.estate)} & set(dead)
+
+
+def _columns(
+    hosts: Sequence[Hosted], quotas: Mapping[str, Quota]
+) -> tuple[list[str], list[int | None], list[int], list[int]]:
+    """The quotas of hosted agents, column by column."""
+    hosted = dict.fromkeys(host.agent for host in hosts if host.agent in quotas)
+    found = [quotas[agent] for agent in hosted]
+    return list(hosted), [one.limit for one in found], [one.starts for one in found], [one.period for one in found]
 
 
 async def _nothing() -> list[Row]:

@@ -212,6 +212,23 @@ class Links:
         self._give_back(link)
         return list(rows)
 
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Link]:
+        """A link for a transaction of several statements; not used again after an error.
+
+        Raises:
+            StoreBusy: there is none.
+        """
+        link = await self.take()
+        link.doubtful = False
+        try:
+            yield link
+        except BaseException:
+            link.con.terminate()
+            raise
+        finally:
+            self._give_back(link)
+
     # Links
 
     async def take(self) -> Link:

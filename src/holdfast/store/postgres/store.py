@@ -13,8 +13,8 @@ from holdfast.records.files import FileInfo, FileKind
 from holdfast.records.journal import EndedChild, Entry, History, News
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
-from holdfast.records.worker import Hosted, Worker
-from holdfast.store.base import Claimed, Recorded, RunFilter
+from holdfast.records.worker import Demand, Hosted, Quota, Worker
+from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
 from holdfast.store.postgres import history, pruning, searching
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.batch import FALLEN, ORPHANED, Batch, cancelled
@@ -27,7 +27,6 @@ from holdfast.store.postgres.notifier import Notifier
 from holdfast.store.postgres.opening import open_schema
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import (
-    CLAIMS,
     COMMITS,
     FILES,
     HISTORY,
@@ -41,8 +40,10 @@ from holdfast.store.postgres.statements import (
 )
 from holdfast.store.postgres.telling import PostgresEars, Telling
 from holdfast.store.postgres.text import stored, stored_or_none
+from holdfast.store.postgres.transactions import Transactions
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub, PostgresWatch
+from holdfast.store.transactions import Transacted, Work
 
 T = TypeVar("T")
 Fault = Callable[[str], None] | None
@@ -71,6 +72,7 @@ class PostgresStore:
         self._pooled = pooled
         self._links = Links(address, names, size=LINKS, pooled=pooled)
         self._commits = Links(address, names, size=1, pooled=pooled)  # nothing that takes long holds up a commit
+        self._transactions = Transactions(address, names, pooled=pooled)
         self._claims = Claims(self._links, names)
         self._gathering = Gathering(self._links)
         self._side = SideLoop("holdfast-postgres")
@@ -193,10 +195,11 @@ class PostgresStore:
     # Claims
 
     async def claim(
-        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
-    ) -> list[Claimed]:
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int,
+        quotas: Mapping[str, Quota] = NO_QUOTAS,
+    ) -> list[Claimed]:  # fmt: skip
         self._refuse_closed()
-        return await self._claims.claim(worker_id, hosts, builds, limit=limit, now=now)
+        return await self._claims.claim(worker_id, hosts, builds, limit=limit, now=now, quotas=quotas)
 
     async def load(self, rid: int) -> History:
         async with self._links.reading() as con:
@@ -212,10 +215,13 @@ class PostgresStore:
         rows = await self._links.fetch(NEWS.endings, rid, map)
         return [EndedChild(ord=ord, branch=branch, ok=ok) for ord, branch, ok in rows]
 
-    async def next_wake(self, hosts: Sequence[Hosted]) -> int | None:
-        agents, versions = [host.agent for host in hosts], [host.version for host in hosts]
-        wake: int | None = await self._links.value(CLAIMS.next_wake, agents, versions)
-        return wake
+    async def next_wake(
+        self, hosts: Sequence[Hosted], quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int = 0
+    ) -> int | None:
+        return await self._claims.next_wake(hosts, quotas, now)
+
+    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
+        return await self._claims.demand(agents, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         self._refuse_closed()
@@ -266,10 +272,16 @@ class PostgresStore:
         except CommitUnknown:
             return await self._links.write(PROMISES.resolve, *given, True)
 
+    # Transactions
+
+    async def transact(self, worker_id: str, work: Work) -> Transacted:
+        self._refuse_closed()
+        return await self._transactions.transact(worker_id, work, self._reach)
+
     # Leases
 
     async def register(self, worker_id: str, *, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
-        self._links.limits = self._commits.limits = Limits.of_lease(ttl // 1000)
+        self._links.limits = self._commits.limits = self._transactions.limits = Limits.of_lease(ttl // 1000)
         packed = json.dumps([[hosted.agent, hosted.version] for hosted in hosts])
         await self._do(self._links.write(LEASES.register, worker_id, host, pid, packed, ttl), stirs=True)
 
@@ -308,6 +320,7 @@ class PostgresStore:
         self._hub.close()
         await self._links.close()
         await self._commits.close()
+        await self._transactions.close()
         await asyncio.to_thread(self._close_side)
 
     def _close_side(self) -> None:

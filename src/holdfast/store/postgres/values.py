@@ -121,9 +121,12 @@ def maps_of(rows: Iterable[Row]) -> dict[int, ItemIndex]:
 
 def worker_of(row: Row) -> Worker:
     """The worker of a row."""
-    id, host, pid, hosts, started_at, expires_at = row
+    id, host, pid, hosts, started_at, expires_at, renewed_at, runs = row
     hosted = tuple(Hosted(agent=agent, version=version) for agent, version in json.loads(hosts))
-    return Worker(id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at)
+    return Worker(
+        id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at, renewed_at=renewed_at,
+        runs=runs,
+    )  # fmt: skip
 
 
 def file_of(row: Row) -> FileInfo:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import heapq
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import apsw
 
 from holdfast import codec
 from holdfast.errors import LeaseLost
-from holdfast.records.worker import Hosted
-from holdfast.store.sqlite.statements import CLAIMS, CONNECTION, LEASES
+from holdfast.records.worker import Demand, Hosted, Quota
+from holdfast.store.sqlite.quotas import Room, note
+from holdfast.store.sqlite.statements import CLAIMS, CONNECTION, LEASES, QUOTAS
 from holdfast.store.sqlite.transaction import Transaction
+from holdfast.store.sqlite.turns import Ready, in_turn
 
 MAX_LOST = 3  # activations lost in a row: a run that kills its worker must not kill every worker
 SUSPECT = MAX_LOST - 1  # one more, and it is blocked
 
 
-def anything_to_do(db: apsw.Connection, worker_id: str, hosts: Sequence[Hosted], now: int) -> bool:
+def anything_to_do(
+    db: apsw.Connection, worker_id: str, hosts: Sequence[Hosted], now: int, quotas: Mapping[str, Quota]
+) -> bool:
     """A look without any lock, so that idle workers do not stand in line all day.
 
     Raises:
@@ -27,15 +32,18 @@ def anything_to_do(db: apsw.Connection, worker_id: str, hosts: Sequence[Hosted],
     database_now = db.execute(CONNECTION.now).get
     if not db.execute(LEASES.live, (worker_id, database_now)).get:
         raise _lease_lost(worker_id)
+    room = Room(db, quotas, now)
     return (
-        any(_due(db, hosted, now) for hosted in hosts)
+        any(_due(db, hosted, now, room) for hosted in hosts)
         or db.execute(LEASES.expired, (database_now,)).get is not None
         or db.execute(CLAIMS.ownerless, {"now": database_now}).get is not None
     )
 
 
-def _due(db: apsw.Connection, hosted: Hosted, now: int) -> bool:
-    return bool(db.execute(CLAIMS.any_due, {"agent": hosted.agent, "version": hosted.version, "now": now}).get)
+def _due(db: apsw.Connection, hosted: Hosted, now: int, room: Room) -> bool:
+    which = (hosted.agent, hosted.version)
+    ready = room.any_ready(hosted) if room.limits(hosted.agent) else db.execute(CLAIMS.any_ready, which).get
+    return bool(ready or db.execute(CLAIMS.any_due, (*which, now)).get)
 
 
 def _lease_lost(worker_id: str) -> LeaseLost:
@@ -44,7 +52,7 @@ def _lease_lost(worker_id: str) -> LeaseLost:
 
 def claim(
     tx: Transaction, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], limit: int, now: int,
-    taken: list[int],
+    quotas: Mapping[str, Quota], taken: list[int],
 ) -> None:  # fmt: skip
     """Become the owner of up to ``limit`` runs and append their row numbers to ``taken``, best first."""
     if not tx.value(LEASES.live, (worker_id, tx.now())):
@@ -53,25 +61,41 @@ def claim(
     wanted = dict(zip(hosts, builds, strict=True))
     for hosted in wanted:
         tx.run(CLAIMS.make_ready, {"agent": hosted.agent, "version": hosted.version, "now": now})
-    chosen = _ready(tx, wanted, limit, least_lost=0, most_lost=SUSPECT - 1)
+    room = Room(tx.db, quotas, now)
+    chosen = _choose(tx, worker_id, wanted, room, limit, (0, SUSPECT - 1))
     # One suspect at a time: those that were only beside the culprit must not be lost, and blocked, with it.
     if len(chosen) < limit and not tx.value(CLAIMS.holds_suspect, (worker_id, SUSPECT)):
-        chosen += _ready(tx, wanted, 1, least_lost=SUSPECT, most_lost=MAX_LOST)
-    tx.each(CLAIMS.take, [{"worker": worker_id, "now": now, "rid": rid} for _, _, rid, _ in chosen])
-    tx.each(CLAIMS.add_activation, [(rid, build, now) for _, _, rid, build in chosen])
-    taken += [rid for _, _, rid, _ in chosen]
+        chosen += _choose(tx, worker_id, wanted, room, 1, (SUSPECT, MAX_LOST))
+    tx.each(CLAIMS.take, [{"worker": worker_id, "now": now, "rid": one.rid} for one in chosen])
+    tx.each(CLAIMS.add_activation, [(one.rid, one.build, now) for one in chosen])
+    if quotas:
+        note(tx, quotas, [one.agent for one in chosen if one.begins], now)
+    taken += [one.rid for one in chosen]
 
 
-def _ready(
-    tx: Transaction, wanted: Mapping[Hosted, str], limit: int, *, least_lost: int, most_lost: int
-) -> list[tuple[int, int, int, str]]:
-    """The best of the ready runs of the wanted versions, with the build that each is to run."""
-    found: list[tuple[int, int, int, str]] = []
+def _choose(
+    tx: Transaction, worker_id: str, wanted: Mapping[Hosted, str], room: Room, limit: int, lost: tuple[int, int]
+) -> list[Ready]:
+    """The runs whose turn it is, of those that were lost so often and for which there is room."""
+    found: dict[str, list[Ready]] = {}
     for hosted, build in wanted.items():
-        which = {"agent": hosted.agent, "version": hosted.version, "limit": limit}
-        rows = tx.rows(CLAIMS.pick, {**which, "least_lost": least_lost, "most_lost": most_lost})
-        found += [(*row, build) for row in rows]
-    return heapq.nsmallest(limit, found)
+        rows = _ready(tx, hosted, room, limit, lost)
+        if rows:
+            found.setdefault(hosted.agent, []).extend(Ready._make((*row, hosted.agent, build)) for row in rows)
+    turns = in_turn(found, limit, lambda: dict(tx.rows(CLAIMS.held_by, (worker_id,))))
+    admitted = (one for one in turns if room.take(one.agent, begins=bool(one.begins)))
+    return list(islice(admitted, limit))
+
+
+def _ready(tx: Transaction, hosted: Hosted, room: Room, limit: int, lost: tuple[int, int]) -> list[Any]:
+    """The best of the ready runs of a version; of those that a quota holds back, none hides one that it does not."""
+    which = {"agent": hosted.agent, "version": hosted.version, "least_lost": lost[0], "most_lost": lost[1]}
+    if not room.limits(hosted.agent):
+        return tx.rows(CLAIMS.pick, which | {"limit": limit})
+    most = min(limit, max(0, room.places(hosted.agent)))
+    to_begin = min(most, max(0, room.begins(hosted.agent)))
+    go_on = tx.rows(QUOTAS.pick_to_go_on, which | {"limit": most})
+    return go_on + tx.rows(QUOTAS.pick_to_begin, which | {"limit": to_begin})
 
 
 def take_over(tx: Transaction) -> None:
@@ -109,3 +133,11 @@ def give_up(tx: Transaction, unread: Sequence[tuple[str, Sequence[int]]]) -> Non
     """
     tx.each(CLAIMS.untake, [(rid, worker) for worker, rids in unread for rid in rids])
     tx.stirred = True
+
+
+def demand(db: apsw.Connection, agents: Sequence[str] | None, now: int) -> Demand:
+    """What there is to do for workers of these agents, or of all."""
+    wanted = None if agents is None else json.dumps(list(agents))
+    given = {"agents": wanted, "now": now, "database_now": db.execute(CONNECTION.now).get}
+    queued, due, orphaned, at_work = next(db.execute(CLAIMS.demand, given))
+    return Demand(queued=queued, due=due, orphaned=orphaned, at_work=at_work)

@@ -39,10 +39,15 @@ def workers(db: apsw.Connection) -> list[Worker]:
     return [worker_of(*row) for row in db.execute(LEASES.all, (now,))]
 
 
-def worker_of(id: str, host: str, pid: int, hosts: str, started_at: int, expires_at: int) -> Worker:
+def worker_of(
+    id: str, host: str, pid: int, hosts: str, started_at: int, expires_at: int, renewed_at: int, runs: int
+) -> Worker:
     """The worker of a row."""
     hosted = tuple(Hosted(agent=agent, version=version) for agent, version in json.loads(hosts))
-    return Worker(id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at)
+    return Worker(
+        id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at, renewed_at=renewed_at,
+        runs=runs,
+    )  # fmt: skip
 
 
 class SqliteKeeper:

@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.records.delta import Renew
 from holdfast.records.journal import Op
 from holdfast.store.sqlite import files, news
-from holdfast.store.sqlite.statements import COMMITS, CONNECTION, NEWS
+from holdfast.store.sqlite.statements import COMMITS, CONNECTION, NEWS, TRANSACTIONS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import entry_row, keep
 
@@ -19,6 +19,7 @@ def renew(tx: Transaction, rid: int, run_id: str, end: Renew) -> None:
     news.cancel_children(tx, rid, "its parent began again", now)  # nobody could await them any more
     for statement in (COMMITS.drop_journal, COMMITS.drop_items, COMMITS.drop_groups, COMMITS.drop_endings):
         tx.run(statement, (rid,))
+    tx.run(TRANSACTIONS.forget, (json.dumps([rid]),))
     files.collapse(tx, rid)
     unseen = _file_again(tx, rid)
     span = {"first": f"{run_id}/", "last": f"{run_id}0"}  # "0" follows "/": all ids under this run

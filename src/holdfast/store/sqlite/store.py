@@ -19,16 +19,31 @@ from holdfast.records.files import FileInfo
 from holdfast.records.journal import EndedChild, Entry, History, News
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
-from holdfast.records.worker import Hosted, Worker
-from holdfast.store.base import Claimed, Recorded, RunFilter
-from holdfast.store.sqlite import claims, commits, files, forks, history, leases, news, promises, pruning, repairs, runs
+from holdfast.records.worker import Demand, Hosted, Quota, Worker
+from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
+from holdfast.store.sqlite import (
+    claims,
+    commits,
+    files,
+    forks,
+    history,
+    leases,
+    news,
+    promises,
+    pruning,
+    repairs,
+    runs,
+    transactions,
+)  # fmt: skip
 from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
+from holdfast.store.sqlite.quotas import next_begin
 from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, run_of
 from holdfast.store.sqlite.watch import SqliteWatch
+from holdfast.store.transactions import Transacted, Work
 
 T = TypeVar("T")
 PAGE = 256  # entries and items that are read together
@@ -144,14 +159,15 @@ class SqliteStore:
     # Claims
 
     async def claim(
-        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int
-    ) -> list[Claimed]:
+        self, worker_id: str, hosts: Sequence[Hosted], builds: Sequence[str], *, limit: int, now: int,
+        quotas: Mapping[str, Quota] = NO_QUOTAS,
+    ) -> list[Claimed]:  # fmt: skip
         await self._give_up_unread()
-        if limit <= 0 or not self._read(claims.anything_to_do, worker_id, hosts, now):
+        if limit <= 0 or not self._read(claims.anything_to_do, worker_id, hosts, now, quotas):
             return []
         taken: list[int] = []  # filled in the transaction, which goes on when our caller is cancelled
         try:
-            await self._write(claims.claim, worker_id, hosts, builds, limit, now, taken, rows=limit)
+            await self._write(claims.claim, worker_id, hosts, builds, limit, now, quotas, taken, rows=limit)
             # Histories are read after the commit: a long one must not hold up every writer. The runs are ours by now,
             # so only news can have been added, and news is read together with the rows.
             readable, unreadable = await self._read_apart(history.claimed, taken)
@@ -183,9 +199,16 @@ class SqliteStore:
     async def ended_children(self, rid: int, map: int) -> list[EndedChild]:
         return self._read(history.ended_children, rid, map)
 
-    async def next_wake(self, hosts: Sequence[Hosted]) -> int | None:
+    async def next_wake(
+        self, hosts: Sequence[Hosted], quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int = 0
+    ) -> int | None:
         wakes = [self._read(_value, CLAIMS.next_wake, (hosted.agent, hosted.version)) for hosted in hosts]
+        limited = [(hosted, quotas[hosted.agent]) for hosted in hosts if hosted.agent in quotas]
+        wakes += [self._read(next_begin, hosted, quota, now) for hosted, quota in limited]
         return min((wake for wake in wakes if wake is not None), default=None)
+
+    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
+        return await self._read_apart(claims.demand, agents, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         return self._read(history.item_values, rid, map, ords)
@@ -222,6 +245,12 @@ class SqliteStore:
 
     async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
         return await self._write(promises.resolve, promise_id, ok, value, at)
+
+    # Transactions
+
+    async def transact(self, worker_id: str, work: Work) -> Transacted:
+        transactions.refuse_async(work)
+        return await self._write(transactions.transact, worker_id, work, rows=_MANY)
 
     # Leases
 

@@ -15,29 +15,29 @@ Bindings = Sequence[Any] | Mapping[str, Any]
 class Transaction:
     """Statements on the write connection; ``stirred`` once something happened that others may wait for."""
 
-    __slots__ = ("_db", "_now", "stirred")
+    __slots__ = ("_now", "db", "stirred")
 
     def __init__(self, db: apsw.Connection) -> None:
-        self._db = db
+        self.db = db
         self._now: int | None = None
         self.stirred = False
 
     def run(self, statement: str, bindings: Bindings = ()) -> None:
         """Execute."""
-        self._db.execute(statement, bindings)
+        self.db.execute(statement, bindings)
 
     def each(self, statement: str, rows: Sequence[Bindings]) -> None:
         """Execute once per row."""
         if rows:
-            self._db.executemany(statement, rows)
+            self.db.executemany(statement, rows)
 
     def rows(self, statement: str, bindings: Bindings = ()) -> list[Any]:
         """All rows."""
-        return self._db.execute(statement, bindings).fetchall()
+        return self.db.execute(statement, bindings).fetchall()
 
     def row(self, statement: str, bindings: Bindings = ()) -> Any:
         """The first row, None without one."""
-        found = self._db.execute(statement, bindings).fetchall()
+        found = self.db.execute(statement, bindings).fetchall()
         return found[0] if found else None
 
     def value(self, statement: str, bindings: Bindings = ()) -> Any:

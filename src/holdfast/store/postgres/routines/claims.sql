@@ -25,15 +25,17 @@ BEGIN
       AND NOT EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = owners.worker AND w.expires_at > _now);
 END $$;
 
--- Take up to so many runs of the hosted versions, best first. `deaths` instead, if there are dead workers whose runs are to
--- be taken over first. The claim's number is moved by compare-and-set: one whose answer was lost, and that was given up
--- since, takes nothing when it comes late.
+-- Take up to so many runs of the hosted versions, those first whose turn it is. `deaths` instead, if there are dead workers
+-- whose runs are to be taken over first. The claim's number is moved by compare-and-set: one whose answer was lost, and that
+-- was given up since, takes nothing when it comes late. `_q_…` are the quotas of agents (a limit of NULL, starts of 0: none).
 CREATE FUNCTION routines.claim(
-    _worker text, _claim bigint, _agents text[], _versions text[], _builds text[], _limit int, _now bigint
+    _worker text, _claim bigint, _agents text[], _versions text[], _builds text[], _limit int, _now bigint,
+    _schema text, _q_agents text[], _q_limits bigint[], _q_starts bigint[], _q_periods bigint[]
 ) RETURNS TABLE (rid bigint, deaths boolean) LANGUAGE plpgsql PLANNED AS $$
 #variable_conflict use_column
 DECLARE
     _taken bigint[];
+    _suspect bigint[];
 BEGIN
     IF NOT routines.is_live(_worker) THEN
         RAISE EXCEPTION 'the lease of worker % has expired or is gone: its runs may have other owners', _worker
@@ -43,14 +45,21 @@ BEGIN
         RETURN;
     ELSIF NOT EXISTS (
         SELECT FROM unnest(_agents, _versions) AS h (agent, version)
-        WHERE EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
-                                                       AND r.status = 'queued' AND NOT r.held)
+        LEFT JOIN routines.room(_q_agents, _q_limits, _q_starts, _q_periods, _now) AS q ON q.agent = h.agent
+        WHERE coalesce(q.places, 1) > 0
+              AND EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
+                                                           AND r.status = 'queued' AND NOT r.held)
+              AND (coalesce(q.begins, 1) > 0
+                   OR EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
+                                                               AND r.status = 'queued' AND NOT r.held
+                                                               AND r.started_at IS NOT NULL))
            OR EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
                                                        AND r.status = 'waiting' AND r.wake_at <= _now)
     ) THEN
         RETURN;  -- a look without any lock, so that idle workers write nothing
     END IF;
     PERFORM routines.be_durable();
+    PERFORM routines.lock_quotas(_schema, _q_agents);
     UPDATE holdfast.workers AS w SET claims = _claim
     WHERE w.id = _worker AND w.claims = _claim - 1 AND w.expires_at > routines.now_us();
     IF NOT FOUND THEN
@@ -63,17 +72,108 @@ BEGIN
             SELECT w.rid FROM holdfast.runs AS w
             WHERE w.agent = h.agent AND w.version = h.version AND w.status = 'waiting' AND w.wake_at <= _now
             ORDER BY w.wake_at LIMIT greatest(_limit, 1000) FOR UPDATE SKIP LOCKED) AS d));
-    _taken := routines.best_ready(_agents, _versions, 0, 1, _limit);
+    _taken := routines.best_ready(_worker, _agents, _versions, 0, 1, _limit, _now, _q_agents, _q_limits, _q_starts, _q_periods);
+    PERFORM routines.take(_taken, _worker, _claim, _agents, _versions, _builds, _now, _q_agents, _q_starts, _q_periods);
     -- One suspect at a time: those that were only beside the culprit must not be lost, and blocked, with it.
     IF cardinality(_taken) < _limit AND NOT EXISTS (
         SELECT FROM holdfast.runs AS r WHERE r.worker = _worker AND r.status = 'running' AND r.lost >= 2
     ) THEN
-        _taken := _taken || routines.best_ready(_agents, _versions, 2, 1000000, 1);
+        _suspect := routines.best_ready(_worker, _agents, _versions, 2, 1000000, 1, _now,
+                                        _q_agents, _q_limits, _q_starts, _q_periods);
+        IF cardinality(_suspect) > 0 THEN
+            PERFORM routines.take(_suspect, _worker, _claim, _agents, _versions, _builds, _now,
+                                  _q_agents, _q_starts, _q_periods);
+            _taken := _taken || _suspect;
+        END IF;
+    END IF;
+    -- first a row that says that the number was used
+    RETURN QUERY SELECT t.rid, false FROM unnest(NULL::bigint || _taken) WITH ORDINALITY AS t (rid, n) ORDER BY t.n;
+END $$;
+
+-- Lock the ready runs of these versions whose turn it is, with no more losses than `_most` and no fewer than `_least`, as far
+-- as the quotas leave room: of those that one holds back, none hides one that it does not. By priority; then, if there are
+-- more than are wanted, fairly: the next is of the agent of which the worker has the fewest, and of several such the one that
+-- is hosted first; within an agent who is ready for longest.
+CREATE FUNCTION routines.best_ready(
+    _worker text, _agents text[], _versions text[], _least int, _most int, _limit int, _now bigint,
+    _q_agents text[], _q_limits bigint[], _q_starts bigint[], _q_periods bigint[]
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    _rids bigint[];
+    _whose text[];
+    _priorities bigint[];
+BEGIN
+    WITH hosted AS (
+        SELECT h.agent, h.version, q.agent IS NOT NULL AS limited,
+               greatest(0, coalesce(q.places, _limit)) AS places,
+               greatest(0, coalesce(q.begins, _limit)) AS begins
+        FROM unnest(_agents, _versions) AS h (agent, version)
+        LEFT JOIN routines.room(_q_agents, _q_limits, _q_starts, _q_periods, _now) AS q ON q.agent = h.agent
+    ), found AS MATERIALIZED (
+        SELECT h.agent, h.limited, h.places, h.begins, c.rid, c.priority, c.ready_at, c.is_new
+        FROM hosted AS h
+        CROSS JOIN LATERAL (
+            SELECT * FROM (
+                SELECT r.rid, r.priority, r.ready_at, false AS is_new FROM holdfast.runs AS r
+                WHERE r.agent = h.agent AND r.version = h.version AND r.status = 'queued' AND NOT r.held
+                  AND r.lost BETWEEN _least AND _most
+                ORDER BY r.priority DESC, r.ready_at, r.rid
+                LIMIT CASE WHEN h.limited THEN 0 ELSE _limit END FOR UPDATE SKIP LOCKED) AS free
+            UNION ALL
+            SELECT * FROM (
+                SELECT r.rid, r.priority, r.ready_at, false AS is_new FROM holdfast.runs AS r
+                WHERE r.agent = h.agent AND r.version = h.version AND r.status = 'queued' AND NOT r.held
+                  AND r.started_at IS NOT NULL AND r.lost BETWEEN _least AND _most
+                ORDER BY r.priority DESC, r.ready_at, r.rid
+                LIMIT CASE WHEN h.limited THEN least(_limit, h.places) ELSE 0 END FOR UPDATE SKIP LOCKED) AS go_on
+            UNION ALL
+            SELECT * FROM (
+                SELECT r.rid, r.priority, r.ready_at, true AS is_new FROM holdfast.runs AS r
+                WHERE r.agent = h.agent AND r.version = h.version AND r.status = 'queued' AND NOT r.held
+                  AND r.started_at IS NULL AND r.lost BETWEEN _least AND _most
+                ORDER BY r.priority DESC, r.ready_at, r.rid
+                LIMIT CASE WHEN h.limited THEN least(_limit, h.places, h.begins) ELSE 0 END
+                FOR UPDATE SKIP LOCKED) AS begin
+        ) AS c
+    ), begun AS (
+        SELECT f.*, row_number() OVER (PARTITION BY f.agent, f.is_new ORDER BY f.priority DESC, f.ready_at, f.rid) AS nth
+        FROM found AS f
+    ), admitted AS (
+        SELECT b.*, row_number() OVER (PARTITION BY b.agent ORDER BY b.priority DESC, b.ready_at, b.rid) AS place
+        FROM begun AS b WHERE NOT b.is_new OR b.nth <= b.begins
+    )
+    SELECT array_agg(a.rid ORDER BY a.priority DESC, a.ready_at, a.rid),
+           array_agg(a.agent ORDER BY a.priority DESC, a.ready_at, a.rid),
+           array_agg(a.priority ORDER BY a.priority DESC, a.ready_at, a.rid)
+    INTO _rids, _whose, _priorities
+    FROM admitted AS a WHERE NOT a.limited OR a.place <= a.places;
+    IF coalesce(cardinality(_rids), 0) <= _limit THEN  -- nobody has to stand back
+        RETURN coalesce(_rids, '{}');
+    END IF;
+    RETURN ARRAY(
+        SELECT f.rid
+        FROM (SELECT f.rid, f.agent, f.priority, f.n, row_number() OVER (PARTITION BY f.agent ORDER BY f.n) AS nth
+              FROM unnest(_rids, _whose, _priorities) WITH ORDINALITY AS f (rid, agent, priority, n)) AS f
+        LEFT JOIN (SELECT r.agent, count(*) AS runs FROM holdfast.runs AS r
+                   WHERE r.worker = _worker AND r.status = 'running' GROUP BY r.agent) AS held ON held.agent = f.agent
+        ORDER BY f.priority DESC, coalesce(held.runs, 0) + f.nth, array_position(_agents, f.agent), f.n LIMIT _limit);
+END $$;
+
+-- Become the owner of runs that are locked, and remember who hosts them.
+CREATE FUNCTION routines.take(
+    _rids bigint[], _worker text, _claim bigint, _agents text[], _versions text[], _builds text[], _now bigint,
+    _q_agents text[], _q_starts bigint[], _q_periods bigint[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(_q_agents) > 0 THEN
+        PERFORM routines.note_starts(
+            ARRAY(SELECT r.agent::text FROM holdfast.runs AS r WHERE r.rid = ANY (_rids) AND r.started_at IS NULL),
+            _q_agents, _q_starts, _q_periods, _now);
     END IF;
     WITH taken AS (
         UPDATE holdfast.runs AS r
         SET status = 'running', worker = _worker, epoch = r.epoch + 1, started_at = coalesce(r.started_at, _now)
-        WHERE r.rid = ANY (_taken)
+        WHERE r.rid = ANY (_rids)
         RETURNING r.rid, r.epoch, r.agent, r.version
     )
     INSERT INTO holdfast.activations (rid, epoch, worker, claim, build, at)
@@ -81,22 +181,6 @@ BEGIN
            (SELECT h.build FROM unnest(_agents, _versions, _builds) AS h (agent, version, build)
             WHERE h.agent = t.agent AND h.version = t.version LIMIT 1), _now
     FROM taken AS t;
-    -- first a row that says that the number was used
-    RETURN QUERY SELECT t.rid, false FROM unnest(NULL::bigint || _taken) WITH ORDINALITY AS t (rid, n) ORDER BY t.n;
-END $$;
-
--- Lock the best of the ready runs of these versions, with no more losses than `_most` and no fewer than `_least`.
-CREATE FUNCTION routines.best_ready(_agents text[], _versions text[], _least int, _most int, _limit int) RETURNS bigint[]
-LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN ARRAY(
-        SELECT c.rid FROM unnest(_agents, _versions) AS h (agent, version)
-        CROSS JOIN LATERAL (
-            SELECT r.rid, r.priority, r.ready_at FROM holdfast.runs AS r
-            WHERE r.agent = h.agent AND r.version = h.version AND r.status = 'queued' AND NOT r.held
-              AND r.lost BETWEEN _least AND _most
-            ORDER BY r.priority DESC, r.ready_at, r.rid LIMIT _limit FOR UPDATE SKIP LOCKED) AS c
-        ORDER BY c.priority DESC, c.ready_at, c.rid LIMIT _limit);
 END $$;
 
 -- What there is to take over: the dead, and their runs that would be blocked by it.
@@ -178,8 +262,8 @@ DECLARE
     _now bigint := routines.now_us();
 BEGIN
     PERFORM routines.be_durable();
-    INSERT INTO holdfast.workers (id, host, pid, hosts, started_at, expires_at)
-    VALUES (_worker, _host, _pid, _hosts, _now, _now + _ttl);
+    INSERT INTO holdfast.workers (id, host, pid, hosts, started_at, renewed_at, expires_at)
+    VALUES (_worker, _host, _pid, _hosts, _now, _now, _now + _ttl);
     INSERT INTO holdfast.batches (worker) VALUES (_worker);
 END $$;
 
@@ -189,7 +273,7 @@ DECLARE
     _now bigint := routines.now_us();
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE holdfast.workers SET expires_at = _now + _ttl WHERE id = _worker AND expires_at > _now;
+    UPDATE holdfast.workers SET expires_at = _now + _ttl, renewed_at = _now WHERE id = _worker AND expires_at > _now;
     RETURN FOUND;
 END $$;
 

@@ -313,6 +313,7 @@ BEGIN
     DELETE FROM holdfast.items WHERE rid = _rid;
     DELETE FROM holdfast.groups WHERE rid = _rid;
     DELETE FROM holdfast.endings WHERE rid = _rid;
+    DELETE FROM holdfast.transacted WHERE rid = _rid;
     PERFORM routines.collapse_files(_rid);
     -- News of children goes with the generation that ends; what stays is numbered up to `wakes`: with a gap the run could
     -- never have seen everything.

@@ -230,6 +230,7 @@ BEGIN
     DELETE FROM holdfast.tags WHERE rid = ANY (_rids);
     DELETE FROM holdfast.files WHERE rid = ANY (_rids);
     DELETE FROM holdfast.uses WHERE rid = ANY (_rids);
+    DELETE FROM holdfast.transacted WHERE rid = ANY (_rids);
     DELETE FROM holdfast.runs WHERE rid = ANY (_rids);
     RETURN cardinality(_rids);
 END $$;

@@ -35,3 +35,11 @@ COMMIT;
 -- name: roll_back
 -- Forget it.
 ROLLBACK;
+
+-- name: begin_work
+-- A transaction that runs code of users', whatever the role or the database has been set to.
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+
+-- name: discard
+-- Forget what users' code has left in the session: settings, temporary tables, locks.
+DISCARD ALL;

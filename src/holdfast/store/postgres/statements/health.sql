@@ -14,7 +14,9 @@ SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend';
 
 -- name: workers
 -- All workers, those too whose lease has ended.
-SELECT id, host, pid, hosts, started_at, expires_at FROM holdfast.workers ORDER BY id;
+SELECT w.id, w.host, w.pid, w.hosts, w.started_at, w.expires_at, w.renewed_at,
+       (SELECT count(*) FROM holdfast.runs AS r WHERE r.worker = w.id AND r.status = 'running')
+FROM holdfast.workers AS w ORDER BY w.id;
 
 -- name: owned
 -- How many runs each owner has, whether it is alive or not.

@@ -12,4 +12,6 @@ SELECT routines.release($1);
 
 -- name: all
 -- Workers whose lease has not expired.
-SELECT id, host, pid, hosts, started_at, expires_at FROM holdfast.workers WHERE expires_at > routines.now_us() ORDER BY id;
+SELECT w.id, w.host, w.pid, w.hosts, w.started_at, w.expires_at, w.renewed_at,
+       (SELECT count(*) FROM holdfast.runs AS r WHERE r.worker = w.id AND r.status = 'running')
+FROM holdfast.workers AS w WHERE w.expires_at > routines.now_us() ORDER BY w.id;

@@ -9,12 +9,15 @@ WITH RECURSIVE owners (worker) AS (
 SELECT worker FROM owners
 WHERE worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = owners.worker AND expires_at > :now);
 
--- name: any_due
--- Whether a run of this version is ready or due.
+-- name: any_ready
+-- Whether a run of this version is ready.
 SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_ready
-               WHERE agent = :agent AND version = :version AND status = 'queued' AND held = 0)
-    OR EXISTS (SELECT 1 FROM runs INDEXED BY runs_wake
-               WHERE agent = :agent AND version = :version AND status = 'waiting' AND wake_at <= :now);
+               WHERE agent = ? AND version = ? AND status = 'queued' AND held = 0);
+
+-- name: any_due
+-- Whether a run of this version is due.
+SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_wake
+               WHERE agent = ? AND version = ? AND status = 'waiting' AND wake_at <= ?);
 
 -- name: lose
 -- Take a lost worker's runs from it.
@@ -36,7 +39,7 @@ WHERE agent = :agent AND version = :version AND status = 'waiting' AND wake_at <
 
 -- name: pick
 -- The next ready runs of one version, among those with no more losses than `most_lost` and no fewer than `least_lost`.
-SELECT -priority, ready_at, rid FROM runs INDEXED BY runs_ready
+SELECT -priority, ready_at, rid, started_at IS NULL FROM runs INDEXED BY runs_ready
 WHERE agent = :agent AND version = :version AND status = 'queued' AND held = 0
   AND lost BETWEEN :least_lost AND :most_lost
 ORDER BY priority DESC, ready_at, rid LIMIT :limit;
@@ -44,6 +47,25 @@ ORDER BY priority DESC, ready_at, rid LIMIT :limit;
 -- name: holds_suspect
 -- Whether a worker owns a run that was lost so often that the next loss blocks it.
 SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_owned WHERE worker = ? AND status = 'running' AND lost >= ?);
+
+-- name: held_by
+-- How many runs of each agent a worker has.
+SELECT agent, count(*) FROM runs INDEXED BY runs_owned WHERE worker = ? AND status = 'running' GROUP BY agent;
+
+-- name: demand
+-- How many runs are queued, due, without a living owner, and with one.
+WITH wanted (agent) AS (SELECT value FROM json_each(:agents))
+SELECT
+    (SELECT count(*) FROM runs INDEXED BY runs_ready
+     WHERE status = 'queued' AND held = 0 AND (:agents IS NULL OR agent IN wanted)),
+    (SELECT count(*) FROM runs INDEXED BY runs_wake
+     WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= :now AND (:agents IS NULL OR agent IN wanted)),
+    (SELECT count(*) FROM runs INDEXED BY runs_owned
+     WHERE status = 'running' AND (:agents IS NULL OR agent IN wanted)
+       AND NOT EXISTS (SELECT 1 FROM workers WHERE id = worker AND expires_at > :database_now)),
+    (SELECT count(*) FROM runs INDEXED BY runs_owned
+     WHERE status = 'running' AND (:agents IS NULL OR agent IN wanted)
+       AND EXISTS (SELECT 1 FROM workers WHERE id = worker AND expires_at > :database_now));
 
 -- name: take
 -- Become a run's owner.

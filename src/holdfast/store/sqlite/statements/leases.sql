@@ -1,10 +1,11 @@
 -- name: register
 -- A new worker.
-INSERT INTO workers (id, host, pid, hosts, started_at, expires_at) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO workers (id, host, pid, hosts, started_at, renewed_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6);
 
 -- name: renew
 -- Extend a lease that has not expired.
-UPDATE workers SET expires_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?2
+UPDATE workers SET expires_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?2,
+                   renewed_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER)
 WHERE id = ?1 AND expires_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER)
 RETURNING id;
 
@@ -28,4 +29,6 @@ WHERE worker = :worker AND status = 'running';
 
 -- name: all
 -- Workers whose lease has not expired.
-SELECT id, host, pid, hosts, started_at, expires_at FROM workers WHERE expires_at > ? ORDER BY id;
+SELECT id, host, pid, hosts, started_at, expires_at, renewed_at,
+       (SELECT count(*) FROM runs INDEXED BY runs_owned WHERE worker = workers.id AND status = 'running')
+FROM workers WHERE expires_at > ? ORDER BY id;
