@@ -102,7 +102,10 @@ async def test_a_claim_whose_answer_was_lost_leaves_no_run_behind(place: Place) 
 async def test_a_claim_that_was_given_up_takes_nothing_when_it_arrives_late(store: Store, worker: Hand) -> None:
     assert isinstance(store, PostgresStore)
     await store.start([new_run("a")])
-    late = "SELECT rid FROM routines.claim('w1', 1, '{adjust}', '{1}', '{b}', 9, 1800000000000000)"
+    late = (
+        "SELECT rid FROM routines.claim('w1', 1, '{adjust}', '{1}', '{b}', 9, 1800000000000000, 'holdfast', "
+        "'{}', '{}', '{}', '{}')"
+    )
     await asyncio.to_thread(schemas.ask, store_url(store), "SELECT routines.give_up('w1', 1)")
     with pytest.raises(Exception, match="comes late"):
         await asyncio.to_thread(schemas.ask, store_url(store), late)

@@ -11,8 +11,9 @@ import pytest
 from holdfast.records.delta import Verdict
 from holdfast.records.run import Status
 from holdfast.store.postgres import PostgresStore
-from tests.contract.making import MINUTE, NOW, Hand, child_of, delta, entry, finish, new_run
-from tests.contract.stores import Place, output, process
+from holdfast.store.transactions import WorkFailed
+from tests.contract.making import MINUTE, NOW, Hand, child_of, delta, entry, finish, new_run, work
+from tests.contract.stores import Place, PostgresPlace, output, process
 from tests.postgres.pooler import Pooler
 
 pytestmark = pytest.mark.skipif(not Pooler.installed(), reason="PgBouncer is not installed: apt-get install pgbouncer")
@@ -30,7 +31,7 @@ async def test_it_is_noticed_and_no_call_relies_on_its_session(pooler: Pooler) -
     await stores[0].start([new_run(f"r{n}") for n in range(30)])
     owned = [[claimed.run for claimed in await hand.claim(10)] for hand in hands]
 
-    async def work(n: int) -> None:
+    async def commit(n: int) -> None:
         for number in range(1, 10):
             batch = [delta(run, entries=(entry(number),)) for run in owned[n]]
             assert await hands[n].commit(*batch) == [Verdict.APPLIED] * 10
@@ -39,7 +40,7 @@ async def test_it_is_noticed_and_no_call_relies_on_its_session(pooler: Pooler) -
         await hands[n].commit(delta(owned[n][0], children=(child,)))
         await hands[n].commit(*(delta(run, finish()) for run in owned[n]))
 
-    await asyncio.gather(*(work(n) for n in range(3)))
+    await asyncio.gather(*(commit(n) for n in range(3)))
     assert await stores[0].count() == {Status.SUCCEEDED: 30, Status.CANCELLED: 3}
     assert {len(await stores[0].journal(f"r{n}")) for n in range(30)} == {9}
     for hand in hands:
@@ -47,6 +48,18 @@ async def test_it_is_noticed_and_no_call_relies_on_its_session(pooler: Pooler) -
         assert await asyncio.to_thread(keeper.renew)
         keeper.close()
         await hand.store.close()
+
+
+async def test_transactional_steps_go_through_it(place: PostgresPlace, pooler: Pooler) -> None:
+    store = await PostgresStore.open(pooler.url)
+    run = await (await Hand.hire(store, "w1")).started()
+    await store.transact("w1", work(run, place.bookings.booking(1), key="makes the table"))
+    wanted = [work(run, place.bookings.booking(n), key=f"k{n}") for n in range(2, 12)]
+    await asyncio.gather(*(store.transact("w1", one) for one in wanted))
+    with pytest.raises(WorkFailed):
+        await store.transact("w1", work(run, place.bookings.booking(-1)))
+    assert sorted(await place.bookings.booked(store)) == list(range(1, 12))
+    await store.close()
 
 
 START = """

@@ -163,6 +163,22 @@ async def test_an_owner_that_loses_the_run_meanwhile_commits_nothing(place: Post
         assert await bookings.booked(store) == []
 
 
+async def test_from_the_check_of_the_owner_to_the_commit_nobody_takes_the_run(place: PostgresPlace) -> None:
+    free: dict[str, int] = {}
+
+    def look(point: str) -> None:
+        free[point] = len(schemas.ask(place.url, "SELECT FROM holdfast.runs FOR UPDATE SKIP LOCKED"))
+
+    async def meanwhile(tx: Any) -> bytes:
+        look("at work")
+        return b""
+
+    async with owning(place) as (store, of):
+        store.fault = look
+        await store.transact("w1", of(meanwhile))
+        assert free == {"before-begin": 1, "at work": 1, "before-commit": 0, "after-commit": 1}
+
+
 async def test_of_two_under_one_key_the_second_is_told_what_the_first_has_kept(place: PostgresPlace) -> None:
     bookings = place.bookings
     async with owning(place) as (store, of):

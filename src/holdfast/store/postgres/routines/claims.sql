@@ -44,17 +44,18 @@ BEGIN
         RETURN QUERY SELECT NULL::bigint, true;
         RETURN;
     ELSIF NOT EXISTS (
+        -- not by EXISTS, which may be planned as a look at every run that there is
         SELECT FROM unnest(_agents, _versions) AS h (agent, version)
         LEFT JOIN routines.room(_q_agents, _q_limits, _q_starts, _q_periods, _now) AS q ON q.agent = h.agent
-        WHERE coalesce(q.places, 1) > 0
-              AND EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
-                                                           AND r.status = 'queued' AND NOT r.held)
-              AND (coalesce(q.begins, 1) > 0
-                   OR EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
-                                                               AND r.status = 'queued' AND NOT r.held
-                                                               AND r.started_at IS NOT NULL))
-           OR EXISTS (SELECT FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
-                                                       AND r.status = 'waiting' AND r.wake_at <= _now)
+        WHERE coalesce(q.places, 1) > 0 AND coalesce(q.begins, 1) > 0
+              AND (SELECT true FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
+                                                         AND r.status = 'queued' AND NOT r.held LIMIT 1)
+           OR coalesce(q.places, 1) > 0
+              AND (SELECT true FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
+                                                         AND r.status = 'queued' AND NOT r.held
+                                                         AND r.started_at IS NOT NULL LIMIT 1)
+           OR (SELECT true FROM holdfast.runs AS r WHERE r.agent = h.agent AND r.version = h.version
+                                                     AND r.status = 'waiting' AND r.wake_at <= _now LIMIT 1)
     ) THEN
         RETURN;  -- a look without any lock, so that idle workers write nothing
     END IF;
