@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,12 @@ MOMENTS = [
     *(f"{point} {n}" for point in ("before-begin", "before-commit", "after-commit") for n in range(5, 9)),
     *(f"{point} {n}" for point in ("effect-begins", "effect-ended", "committing", "committed") for n in (1, 3)),
 ]  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """On SQLite: what it does to its table is written for that."""
+    return Place(tmp_path, "sqlite")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
