@@ -42,8 +42,9 @@ from holdfast.store.postgres.telling import PostgresEars, Telling
 from holdfast.store.postgres.text import stored, stored_or_none
 from holdfast.store.postgres.transactions import Transactions
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
-from holdfast.store.postgres.watch import Hub, PostgresWatch
+from holdfast.store.postgres.watch import Hub
 from holdfast.store.transactions import Transacted, Work
+from holdfast.store.watching import HubWatch
 
 T = TypeVar("T")
 Fault = Callable[[str], None] | None
@@ -296,9 +297,9 @@ class PostgresStore:
 
     # Watching and closing
 
-    def watch(self) -> PostgresWatch:
+    def watch(self) -> HubWatch:
         self._refuse_closed()
-        return PostgresWatch(self._hub)
+        return HubWatch(self._hub)
 
     # Telling
 

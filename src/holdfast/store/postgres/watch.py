@@ -15,12 +15,12 @@ from typing import Any
 import asyncpg
 
 from holdfast.clock import jitter, new_id
-from holdfast.store.bell import Bell
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS
 from holdfast.store.postgres.links import connect
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import NEWS
+from holdfast.store.watching import HubWatch
 
 logger = logging.getLogger("holdfast.postgres")
 
@@ -28,37 +28,6 @@ POLL_S = 0.5
 READY_S = 1.0  # how long the first watch waits for the listener; it listens later if the server is slow
 _ANSWER_S = 5.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 5.0
-
-
-class PostgresWatch:
-    """One waiter's view: everything that changed since it looked last."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._seen = hub.changes
-        self._closed = False
-        self._bell = Bell()
-        hub.join(self)
-
-    async def wait(self, timeout: float) -> None:
-        """See :class:`holdfast.store.base.Watch`."""
-        if self._closed:  # nothing to see any more; not at once, or who waits in a loop would never yield
-            await asyncio.sleep(timeout)
-            return
-        try:
-            await self._bell.wait(timeout, lambda: self._seen != self._hub.changes or self._closed)
-        finally:
-            self._seen = self._hub.changes
-
-    def ring(self) -> None:
-        """Something changed. From any thread."""
-        self._bell.ring()
-
-    def close(self) -> None:
-        """See :class:`holdfast.store.base.Watch`."""
-        self._closed = True
-        self.ring()
-        self._hub.leave(self)
 
 
 class Hub:
@@ -70,10 +39,10 @@ class Hub:
         self.sender = new_id(0)  # tells our own notifications from others'
         self._listener = _Listener(self, address.direct, listens=listens)
         self._side = side
-        self._watches: tuple[PostgresWatch, ...] = ()
+        self._watches: tuple[HubWatch, ...] = ()
         self._started = False
 
-    def join(self, watch: PostgresWatch) -> None:
+    def join(self, watch: HubWatch) -> None:
         self._watches += (watch,)
         if not self._started:
             self._started = True
@@ -81,7 +50,7 @@ class Hub:
             with suppress(TimeoutError):
                 self._side.run(self._listener.ready.wait(), READY_S)
 
-    def leave(self, watch: PostgresWatch) -> None:
+    def leave(self, watch: HubWatch) -> None:
         self._watches = tuple(other for other in self._watches if other is not watch)
 
     def ring(self) -> None:

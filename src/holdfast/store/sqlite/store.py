@@ -42,8 +42,8 @@ from holdfast.store.sqlite.quotas import next_begin
 from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, run_of
-from holdfast.store.sqlite.watch import SqliteWatch
 from holdfast.store.transactions import Transacted, Work
+from holdfast.store.watching import HubWatch
 
 T = TypeVar("T")
 PAGE = 256  # entries and items that are read together
@@ -62,7 +62,7 @@ class SqliteStore:
         self.url = f"sqlite:///{file.path}"
         self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
         self._file = file
-        self._watches: WeakSet[SqliteWatch] = WeakSet()  # one that its waiter has closed goes with it
+        self._watches: WeakSet[HubWatch] = WeakSet()  # one that its waiter has closed goes with it
         self._voice = Voice(file.sidecar / EARS)
         self._unread: list[tuple[str, list[int]]] = []  # (worker, rids) perhaps claimed, but nobody was told
         self._closed = False
@@ -268,9 +268,9 @@ class SqliteStore:
 
     # Watching and closing
 
-    def watch(self) -> SqliteWatch:
+    def watch(self) -> HubWatch:
         self._refuse_closed()
-        watch = SqliteWatch(self._file.hub)
+        watch = HubWatch(self._file.hub)
         self._watches.add(watch)
         return watch
 

@@ -7,7 +7,6 @@ told from the living. Datagrams may be lost; therefore ``PRAGMA data_version`` i
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
@@ -17,44 +16,13 @@ from pathlib import Path
 
 import apsw
 
-from holdfast.store.bell import Bell
 from holdfast.store.sqlite.living import claim, remove_dead
 from holdfast.store.sqlite.opening import connect
 from holdfast.store.sqlite.statements import CONNECTION
+from holdfast.store.watching import HubWatch
 
 POLL_S = 0.25
 _PEERS_TRUSTED_S = 1.0  # how long the list of ports is believed without looking: mtimes are coarse
-
-
-class SqliteWatch:
-    """One waiter's view: everything that changed since it looked last."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._seen = hub.changes
-        self._closed = False
-        self._bell = Bell()
-        hub.join(self)
-
-    async def wait(self, timeout: float) -> None:
-        """See :class:`holdfast.store.base.Watch`."""
-        if self._closed:  # nothing to see any more; not at once, or who waits in a loop would never yield
-            await asyncio.sleep(timeout)
-            return
-        try:
-            await self._bell.wait(timeout, lambda: self._seen != self._hub.changes or self._closed)
-        finally:
-            self._seen = self._hub.changes
-
-    def ring(self) -> None:
-        """Something changed. From any thread."""
-        self._bell.ring()
-
-    def close(self) -> None:
-        """See :class:`holdfast.store.base.Watch`."""
-        self._closed = True
-        self.ring()
-        self._hub.leave(self)
 
 
 class Hub:
@@ -66,20 +34,20 @@ class Hub:
         self._path = path
         self._ports = ports
         self._lock = threading.Lock()
-        self._watches: tuple[SqliteWatch, ...] = ()
+        self._watches: tuple[HubWatch, ...] = ()
         self._listener: _Listener | None = None
         self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sender.setblocking(False)
         self._peers: list[int] = []
         self._peers_from = (0, 0.0)  # the folder's mtime, and when it was read
 
-    def join(self, watch: SqliteWatch) -> None:
+    def join(self, watch: HubWatch) -> None:
         with self._lock:
             self._watches += (watch,)
             if self._listener is None:
                 self._listener = _Listener(self, self._path, self._ports)
 
-    def leave(self, watch: SqliteWatch) -> None:
+    def leave(self, watch: HubWatch) -> None:
         with self._lock:
             self._watches = tuple(other for other in self._watches if other is not watch)
             unused = None if self._watches else self._listener
