@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from holdfast import codec
 from holdfast.durable.asks import Child, Effect, ItemRef
 from holdfast.durable.feed import DELIVERED, Delivery
+from holdfast.records.approval import NewApproval
 from holdfast.records.delta import Delta, End, NewPromise
 from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, Group, Item, Kind, News, Op
@@ -34,8 +35,9 @@ class Draft:
     """
 
     __slots__ = (
-        "at", "bytes", "cancel_groups", "cancels", "cancels_run", "children", "counted", "deliveries", "end", "entries",
+        "approvals", "at", "bytes", "cancel_groups", "cancels", "cancels_run", "children", "counted", "deliveries", "end", "entries",
         "files", "groups", "items", "last_seq", "noted", "progress", "promises", "rows", "seen",
+        "withdrawn",
     )  # fmt: skip
 
     def __init__(self, last_seq: int, at: int) -> None:
@@ -45,6 +47,8 @@ class Draft:
         self.items: list[Item] = []
         self.files: list[FileInfo] = []  # only together with entries or items
         self.promises: list[NewPromise] = []
+        self.approvals: list[NewApproval] = []
+        self.withdrawn: list[str] = []
         self.groups: list[Group] = []
         self.children: list[NewRun] = []
         self.cancels: list[str] = []
@@ -64,6 +68,8 @@ class Draft:
             self.entries
             or self.items
             or self.promises
+            or self.approvals
+            or self.withdrawn
             or self.groups
             or self.children
             or self.cancels
@@ -196,7 +202,7 @@ class Draft:
         """The finished delta."""
         return Delta(
             rid, epoch, tuple(self.entries), tuple(self.items), tuple(self.files), tuple(self.promises),
-            tuple(self.groups), tuple(self.children), tuple(self.cancels), tuple(self.cancel_groups),
+            tuple(self.approvals), tuple(self.withdrawn), tuple(self.groups), tuple(self.children), tuple(self.cancels), tuple(self.cancel_groups),
             self.seen, self.progress, None, self.end,
         )  # fmt: skip
 

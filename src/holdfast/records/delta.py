@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from holdfast.records.approval import NewApproval
 from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, Group, Item
 from holdfast.records.run import NewRun, Progress, Status
@@ -83,6 +84,8 @@ class Delta(NamedTuple):
     items: tuple[Item, ...] = ()
     files: tuple[FileInfo, ...] = ()  # of the workspace: what has changed, under the numbers of entries and items above
     promises: tuple[NewPromise, ...] = ()
+    approvals: tuple[NewApproval, ...] = ()
+    withdrawn: tuple[str, ...] = ()  # ids of approvals that the run no longer waits for
     groups: tuple[Group, ...] = ()
     children: tuple[NewRun, ...] = ()
     cancels: tuple[str, ...] = ()  # ids of children to cancel

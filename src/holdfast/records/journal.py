@@ -31,6 +31,7 @@ class Op(IntEnum):
     MAP = 6
     RUN = 7  # the run itself: cancels, marks
     MODEL = 8  # a step that asks a model: its value is ``{"message": …, "usage": …}``, see ``records.usage``
+    APPROVAL = 9  # a person was asked: its outcome is what they said, see ``records.approval``
 
 
 # Entries and items are made for every step and every row that is read: named tuples, which are as frozen as dataclasses

@@ -55,6 +55,7 @@ class NewRun:
     timeout: int | None = None  # microseconds from its creation
     parent: Parent | None = None
     tags: tuple[str, ...] = ()
+    by: str = ""  # the person who starts it; kept for roots only
     at: int  # creation time
 
 

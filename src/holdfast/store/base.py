@@ -26,6 +26,7 @@ from holdfast.records.journal import EndedChild, Entry, Group, History, Item, Ne
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Demand, Hosted, Quota, Worker
+from holdfast.store.desk import Desk
 from holdfast.store.transactions import Transacted, Work
 
 
@@ -424,7 +425,9 @@ class Health(Protocol):
         """
 
 
-class Store(Runs, Repairs, Retention, Claims, Commits, Transactions, Promises, Files, Leases, Telling, Protocol):
+class Store(
+    Runs, Repairs, Retention, Claims, Commits, Transactions, Promises, Files, Leases, Telling, Desk, Protocol
+):  # fmt: skip
     """A database in which runs live."""
 
     url: str
