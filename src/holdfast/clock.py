@@ -72,6 +72,11 @@ def new_id(now: int) -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+def new_secret() -> str:
+    """A fresh secret of 43 characters that fit into a URL: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
 def boot_seconds() -> float:
     """Seconds since boot, counting suspended time: a lease's local deadline must pass while a laptop sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

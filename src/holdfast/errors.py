@@ -15,7 +15,10 @@
     │   └── TooLarge                   a value above the size limit
     ├── NotFound                       nothing of that name is known here
     │   ├── UnknownRun
-    │   └── UnknownAgent
+    │   ├── UnknownAgent
+    │   └── UnknownPerson
+    ├── NotAuthenticated               nobody knows who asks: a token or session is missing, wrong, revoked or expired
+    ├── ScopeMissing                   who asks is known, and may not do this
     ├── KeyConflict                    the same idempotency key with a different input
     ├── WrongState                     the run's present state forbids what was asked
     ├── CallFailed                     what a body sees when a call did not succeed
@@ -98,6 +101,18 @@ class UnknownRun(NotFound):
 
 class UnknownAgent(NotFound):
     """No agent of this name (and version) is registered; the message lists those that are."""
+
+
+class UnknownPerson(NotFound):
+    """Nobody of this name is known to this store; ``holdfast people list`` shows who is."""
+
+
+class NotAuthenticated(HoldfastError):
+    """Who asks is not known: a token, session or link is missing, wrong, revoked, used up or expired."""
+
+
+class ScopeMissing(HoldfastError):
+    """Who asks is known, but their token or roles do not include what was asked; the message names what is missing."""
 
 
 class KeyConflict(HoldfastError):

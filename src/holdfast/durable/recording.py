@@ -11,7 +11,7 @@ A journal file is JSON lines, UTF-8, in a stable order::
 Entries and items follow each other by ``seq``: the file reads as what happened. It holds everything that is recorded,
 also inside branches of maps that have finished, which a replay leaves out. ``map``, ``branch`` and ``within`` are
 64-bit hashes of keys. The last line tells a whole file from one that was cut. How values are written,
-:mod:`holdfast.durable.recordlines` says.
+:mod:`holdfast.wire.lines` says.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pathlib import Path
 
 from holdfast.durable.client import Client
 from holdfast.durable.core import Loader
-from holdfast.durable.recordlines import FORMAT, VERSION, Line, line_of, run_line
 from holdfast.durable.recordreader import Reader
 from holdfast.errors import BadRecording, StoreBusy, UnknownRun
 from holdfast.records.journal import Entry, Group, History, Item
 from holdfast.records.run import Run
+from holdfast.wire.lines import FORMAT, VERSION, Line, line_of, run_line
 
 _READS = 5
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from holdfast.durable.core import Loader
-from holdfast.durable.recordlines import FORMAT, VERSION, Line, entry_of, group_of, item_of, run_of
 from holdfast.errors import BadRecording, HoldfastError
 from holdfast.records.journal import Entry, Group, History, Item, ItemIndex
 from holdfast.records.run import Run
+from holdfast.wire.lines import FORMAT, VERSION, Line, entry_of, group_of, item_of, run_of
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""How records travel: in journal files, and between the API and whoever calls it."""
