@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from holdfast.codec import canonical
-from holdfast.codec.arguments import Plan, plan_of
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Agent
-from holdfast.errors import NotStorable, UsageError
+from holdfast.durable.given import call_given
+from holdfast.errors import UsageError
 
 
 def parse(text: str, what: str) -> Any:
@@ -62,16 +60,4 @@ def call_of(agent: Agent[Any, Any], texts: Sequence[str], whole: str | None) -> 
     given = values if whole is None else read(whole, "--input")
     if not isinstance(given, list | dict):
         raise UsageError("--input takes an object (arguments by name) or a list (by position)")
-    plan = plan_of(agent.fn, 1)
-    raw = plan.bind((), given) if isinstance(given, dict) else plan.bind(tuple(given), {})
-    typed = {name: _typed(plan, name, value) for name, value in raw.items()}
-    bound = inspect.BoundArguments(plan.signature, typed)
-    return agent(*bound.args, **bound.kwargs)
-
-
-def _typed(plan: Plan, name: str, value: Any) -> Any:
-    try:
-        return plan.shape(name).decode(canonical(value))
-    except NotStorable as error:
-        said = str(error).removeprefix("$").replace("it does not come back; ", "")  # it has not been anywhere yet
-        raise UsageError(f"argument {name}{said}") from error
+    return call_given(agent, given)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast import codec
-from holdfast.clock import Clock, new_id
-from holdfast.durable.catalog import Catalog
+from holdfast.clock import Clock
+from holdfast.clock import new_id as fresh_id
+from holdfast.durable.catalog import Agent, Catalog
 from holdfast.durable.forking import ForkPlan, plan_fork
 from holdfast.durable.replay import divergence
 from holdfast.durable.retention import Retention, outlived, prune
@@ -117,6 +118,7 @@ class Operations:
     async def fork(
         self, run_id: str, *, at: int | str, outcome: object = UNCHANGED, error: str | None = None,
         key: str | None = None, keep_keys: bool = False, version: str | None = None, tags: Sequence[str] = (),
+        new_id: str | None = None,
     ) -> Forked:  # fmt: skip
         """Start a run that begins with a part of another's journal, and goes its own way from there.
 
@@ -131,6 +133,7 @@ class Operations:
                 same; by default they are new.
             version: of the agent; the origin's by default.
             tags: of the fork.
+            new_id: of the fork, for whoever may have to ask again; by default one is made.
 
         Raises:
             UnknownRun: there is none.
@@ -146,8 +149,8 @@ class Operations:
             raise UnknownAgent(f"agent {run.agent!r} version {version!r} is hosted by no live worker nor defined here")
         now = self._clock.now()
         fork = Fork(
-            id=new_id(now), seq=plan.at, version=wanted.version, at=now, key=key, keep_keys=keep_keys, edit=edit,
-            tags=checked_tags(tags),
+            id=new_id or fresh_id(now), seq=plan.at, version=wanted.version, at=now, key=key, keep_keys=keep_keys,
+            edit=edit, tags=checked_tags(tags),
         )  # fmt: skip
         if not await self.store.fork(run_id, fork):
             raise KeyConflict(f"key {key!r} of agent {run.agent} belongs to another run: give the fork another key")
@@ -234,6 +237,18 @@ class Operations:
             for entry in page:
                 yield entry
             after = page[-1].seq
+
+    def now(self) -> int:
+        """The time by this client's clock, in microseconds."""
+        return self._clock.now()
+
+    def versions(self, agent: str) -> list[str]:
+        """The versions of an agent that this app defines, in the order in which it does."""
+        return [hosted.version for hosted in self._catalog.agents if hosted.agent == agent]
+
+    def defined(self, hosted: Hosted) -> Agent[Any, Any] | None:
+        """A version of an agent, if this app defines it."""
+        return self._catalog.agents.get(hosted)
 
     async def hosted(self, hosted: Hosted) -> bool:
         """Whether this app defines a version of an agent, or a live worker has it."""

@@ -30,7 +30,8 @@ from holdfast.durable.recordreader import Reader
 from holdfast.errors import BadRecording, StoreBusy, UnknownRun
 from holdfast.records.journal import Entry, Group, History, Item
 from holdfast.records.run import Run
-from holdfast.wire.lines import FORMAT, VERSION, Line, line_of, run_line
+from holdfast.wire.lines import FORMAT, VERSION, line_of, run_line
+from holdfast.wire.values import Line
 
 _READS = 5
 

@@ -15,7 +15,8 @@ from holdfast.durable.core import Loader
 from holdfast.errors import BadRecording, HoldfastError
 from holdfast.records.journal import Entry, Group, History, Item, ItemIndex
 from holdfast.records.run import Run
-from holdfast.wire.lines import FORMAT, VERSION, Line, entry_of, group_of, item_of, run_of
+from holdfast.wire.lines import FORMAT, VERSION, entry_of, group_of, item_of, run_of
+from holdfast.wire.values import Line
 
 T = TypeVar("T")
 

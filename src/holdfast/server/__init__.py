@@ -1,0 +1,8 @@
+"""The HTTP API, and the pages for people: an ASGI application over a store."""
+
+from __future__ import annotations
+
+from holdfast.server.app import create_app
+from holdfast.server.house import ServerConfig
+
+__all__ = ["ServerConfig", "create_app"]

@@ -1,0 +1,71 @@
+"""What holds of every request and every answer: headers that browsers obey, and bodies of one type."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdfast.server.problems import answer, of_status
+
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_ALWAYS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
+class StrictHeaders:
+    """Adds what browsers are to obey; nothing that may be secret is kept by caches.
+
+    Args:
+        app: what answers.
+        secure: whether people reach it over TLS only.
+    """
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self._app = app
+        self._headers = _ALWAYS | ({"Strict-Transport-Security": "max-age=31536000"} if secure else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class JsonOnly:
+    """Refuses bodies of another type than JSON below ``/api``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _other_type(scope):
+            response = answer(scope["path"], of_status(415), "send JSON, with Content-Type: application/json")
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _other_type(scope: Scope) -> bool:
+    if scope["method"] not in _UNSAFE or not scope["path"].startswith("/api/"):
+        return False
+    headers = Headers(scope=scope)
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return False
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json"))

@@ -1,0 +1,228 @@
+"""Problems: every error that leaves the server is a problem document (RFC 9457), and says what to do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from holdfast import errors
+
+logger = logging.getLogger("holdfast.server")
+
+MEDIA_TYPE = "application/problem+json"
+_HIDDEN = "the server failed; its log says why. Whether something was done is not known: look before you retry"
+
+
+class Problem(BaseModel):
+    """What went wrong: a problem document as RFC 9457 has it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "type": "/problems/unknown-run",
+                "title": "There is no such run",
+                "status": 404,
+                "detail": "no run '01kb…' in sqlite:///claims.db: `holdfast runs list` shows those there are",
+                "instance": "/api/runs/01kb…",
+                "run": "01kb…",
+            }
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    run: str | None = None
+    approval: str | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sort:
+    """A sort of problem: what all of them have in common."""
+
+    slug: str
+    status: int
+    title: str
+
+
+def _sort(slug: str, status: int, title: str) -> Sort:
+    return Sort(slug=slug, status=status, title=title)
+
+
+_OF_ERROR: tuple[tuple[str, Sort], ...] = (  # by the name of the class; the first that fits
+    ("UnknownRun", _sort("unknown-run", 404, "There is no such run")),
+    ("UnknownAgent", _sort("unknown-agent", 404, "There is no such agent, or nobody hosts it")),
+    ("UnknownPerson", _sort("unknown-person", 404, "Nobody has this name")),
+    ("UnknownApproval", _sort("unknown-approval", 404, "There is no such approval")),
+    ("NotFound", _sort("not-found", 404, "There is no such thing")),
+    ("NotAuthenticated", _sort("not-authenticated", 401, "Nobody knows who asks")),
+    ("ScopeMissing", _sort("scope-missing", 403, "This is more than the token or the roles allow")),
+    ("NotAllowed", _sort("not-allowed", 403, "This person may not do that")),
+    ("TokenUsed", _sort("token-used", 409, "This decision token was used already")),
+    ("TokenExpired", _sort("token-expired", 410, "This decision token has expired")),
+    ("TokenForged", _sort("token-forged", 401, "This decision token was not made by this server")),
+    ("TokenMisplaced", _sort("token-misplaced", 409, "This decision token is for something else")),
+    ("AlreadyDecided", _sort("already-decided", 409, "Somebody has decided before")),
+    ("ApprovalOver", _sort("approval-over", 410, "Nobody waits for this decision any more")),
+    ("WrongDigest", _sort("wrong-digest", 409, "What was decided is not what is asked now")),
+    ("EditRefused", _sort("edit-refused", 422, "The edits do not fit what is asked")),
+    ("KeyConflict", _sort("key-conflict", 409, "The idempotency key belongs to another run")),
+    ("WrongState", _sort("wrong-state", 409, "The present state forbids it")),
+    ("TooLarge", _sort("too-large", 413, "A value is too large")),
+    ("NotStorable", _sort("not-storable", 422, "A value cannot be stored")),
+    ("UsageError", _sort("bad-request-value", 422, "A value makes no sense")),
+    ("StoreBusy", _sort("busy", 503, "The store is busy")),
+    ("CommitUnknown", _sort("busy", 503, "The store broke off")),
+    ("StoreRejected", _sort("rejected", 422, "The store can never take this")),
+    ("StoreError", _sort("store-unusable", 503, "The store cannot be used")),
+)
+FAULT = _sort("fault", 500, "The server failed")
+INVALID = _sort("invalid", 422, "The request does not fit its schema")
+MALFORMED = _sort("malformed", 400, "The body is no JSON")
+_OF_STATUS = {
+    400: _sort("malformed", 400, "The request cannot be read"),
+    401: _sort("not-authenticated", 401, "Nobody knows who asks"),
+    403: _sort("forbidden", 403, "This is not allowed"),
+    404: _sort("not-found", 404, "There is no such thing"),
+    405: _sort("method-not-allowed", 405, "That cannot be done here"),
+    413: _sort("too-large", 413, "The body is too large"),
+    415: _sort("unsupported-media-type", 415, "The body is of another type"),
+}
+
+
+class Refused(Exception):
+    """A request is refused before anything looks at what it asks; becomes a problem."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+def sort_of(error: Exception) -> Sort:
+    """The sort of problem that an error is."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return next((sort for name, sort in _OF_ERROR if name in names), FAULT)
+
+
+def of_status(status: int) -> Sort:
+    """The sort of problem of an HTTP status."""
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+    return _OF_STATUS.get(status) or _sort(phrase.lower().replace(" ", "-"), status, phrase)
+
+
+def answer(
+    request_path: str, sort: Sort, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """The response that says a problem."""
+    about = _about(request_path) | {name: value for name, value in more.items() if value is not None}
+    body = {
+        "type": f"/problems/{sort.slug}",
+        "title": sort.title,
+        "status": sort.status,
+        "detail": _legible(detail),
+        "instance": request_path,
+        **about,
+    }
+    return JSONResponse(body, sort.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def answer_error(request_path: str, error: Exception) -> JSONResponse:
+    """The response that says an error."""
+    sort = sort_of(error)
+    headers = {"WWW-Authenticate": 'Bearer realm="holdfast"'} if sort.status == 401 else {}
+    if sort.status == 503:
+        headers["Retry-After"] = "1"
+        logger.warning("%s: %s", request_path, error)
+    if sort is FAULT:
+        logger.error("%s failed", request_path, exc_info=error)
+        return answer(request_path, sort, _HIDDEN)
+    more = error.about if isinstance(error, errors.HoldfastError) and hasattr(error, "about") else {}
+    return answer(request_path, sort, str(error), headers=headers, **more)
+
+
+def install(app: FastAPI) -> None:
+    """Have an app answer with problems."""
+
+    @app.exception_handler(errors.HoldfastError)
+    async def _holdfast(request: Request, error: errors.HoldfastError) -> JSONResponse:
+        return answer_error(_path(request), error)
+
+    @app.exception_handler(Refused)
+    async def _refused(request: Request, error: Refused) -> JSONResponse:
+        return answer(_path(request), of_status(error.status), error.detail, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _of_validation(_path(request), error.errors())
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return answer(_path(request), of_status(error.status_code), _advice(request, error), headers=headers)
+
+    @app.exception_handler(Exception)
+    async def _fault(request: Request, error: Exception) -> JSONResponse:
+        return answer_error(_path(request), error)
+
+
+def _of_validation(path: str, found: Sequence[Mapping[str, Any]]) -> JSONResponse:
+    if any(one["type"] == "json_invalid" for one in found):
+        return answer(path, MALFORMED, "the body is no JSON: send an object, Content-Type: application/json")
+    told = [{"at": _place(one["loc"]), "message": _legible(str(one["msg"]))} for one in found[:20]]
+    said = "; ".join(f"{one['at']}: {one['message']}" for one in told[:3])
+    return answer(path, INVALID, f"{said}{' …' if len(found) > 3 else ''}", errors=told)
+
+
+def _place(loc: Sequence[Any]) -> str:
+    return _legible(".".join(map(str, loc)))
+
+
+def _advice(request: Request, error: HTTPException) -> str:
+    match error.status_code:
+        case 404:
+            return "nothing is at this address: /api/openapi.json lists what there is"
+        case 405:
+            return f"{request.method} cannot be done here: {_allowed(request)} can"
+        case 413:
+            return "the body is larger than this server takes: put large values elsewhere and send a reference"
+        case _:
+            return str(error.detail)
+
+
+def _allowed(request: Request) -> str:
+    """What can be done at a path, by whatever route."""
+    fitting = [route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set[str]().union(*(getattr(route, "methods", None) or () for route in fitting))))
+
+
+def _about(path: str) -> dict[str, str]:
+    """The run or the approval that a path names."""
+    parts = path.split("/")
+    for folder, name in (("runs", "run"), ("approvals", "approval"), ("resume", "approval")):
+        if len(parts) > 3 and parts[1] == "api" and parts[2] == folder:
+            return {name: parts[3]}
+    return {}
+
+
+def _path(request: Request) -> str:
+    return _legible(request.scope["path"])
+
+
+def _legible(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
