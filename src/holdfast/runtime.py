@@ -7,7 +7,7 @@ import os
 from asyncio import events
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
@@ -35,6 +35,7 @@ R = TypeVar("R")
 D = DefaultedTypeVar("D", default=None)
 
 STORE_VARIABLE = "HOLDFAST_STORE"
+TOKEN_VARIABLE = "HOLDFAST_TOKEN"
 
 
 class Runtime(Client):
@@ -236,6 +237,10 @@ class App(Generic[D]):
     async def connect(self, url: str | None = None) -> AsyncIterator[Client]:
         """A client only: it starts and finds runs, and needs a worker elsewhere to execute them.
 
+        Args:
+            url: of a store, or of a server (``http://host:port``), which wants a token in ``$HOLDFAST_TOKEN``; else
+                ``$HOLDFAST_STORE``, else ``./.holdfast/<app>.db``.
+
         Raises:
             StoreUnusable: the store cannot be opened.
         """
@@ -349,8 +354,17 @@ async def open_store(url: str, *, create: bool = True) -> Store:
     Raises:
         StoreUnusable: no store of this kind, or it cannot be opened.
     """
+    if is_server(url):
+        from holdfast.store.remote import Api, HttpStore  # only those who need it load an HTTP client
+
+        return cast(Store, HttpStore(Api(url, os.environ.get(TOKEN_VARIABLE))))  # the half that clients use
     kind = PostgresStore if _is_postgres(url) else SqliteStore
     return await kind.open(url, create=create)
+
+
+def is_server(url: str) -> bool:
+    """Whether a URL names a server, and not a database."""
+    return url.startswith(("http://", "https://"))
 
 
 def _is_postgres(url: str) -> bool:
@@ -360,6 +374,6 @@ def _is_postgres(url: str) -> bool:
     if found and scheme != "sqlite":
         raise StoreUnusable(
             f"{scheme}:// is no store that this version knows: write sqlite:///path/to/file.db or "
-            "postgresql://user@host/database"
+            "postgresql://user@host/database; or http://host:port, a server"
         )
     return False

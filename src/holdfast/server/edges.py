@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.server.problems import answer, of_status
+from holdfast.server.problems import answer
+from holdfast.wire.problems import of_status
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 POLICY = (

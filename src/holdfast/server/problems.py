@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from holdfast import errors
+from holdfast.wire.problems import FAULT, INVALID, MALFORMED, Sort, of_status, sort_of
 
 logger = logging.getLogger("holdfast.server")
 
@@ -50,60 +49,6 @@ class Problem(BaseModel):
     errors: list[dict[str, Any]] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sort:
-    """A sort of problem: what all of them have in common."""
-
-    slug: str
-    status: int
-    title: str
-
-
-def _sort(slug: str, status: int, title: str) -> Sort:
-    return Sort(slug=slug, status=status, title=title)
-
-
-_OF_ERROR: tuple[tuple[str, Sort], ...] = (  # by the name of the class; the first that fits
-    ("UnknownRun", _sort("unknown-run", 404, "There is no such run")),
-    ("UnknownAgent", _sort("unknown-agent", 404, "There is no such agent, or nobody hosts it")),
-    ("UnknownPerson", _sort("unknown-person", 404, "Nobody has this name")),
-    ("UnknownApproval", _sort("unknown-approval", 404, "There is no such approval")),
-    ("NotFound", _sort("not-found", 404, "There is no such thing")),
-    ("NotAuthenticated", _sort("not-authenticated", 401, "Nobody knows who asks")),
-    ("ScopeMissing", _sort("scope-missing", 403, "This is more than the token or the roles allow")),
-    ("NotAllowed", _sort("not-allowed", 403, "This person may not do that")),
-    ("TokenUsed", _sort("token-used", 409, "This decision token was used already")),
-    ("TokenExpired", _sort("token-expired", 410, "This decision token has expired")),
-    ("TokenForged", _sort("token-forged", 401, "This decision token was not made by this server")),
-    ("TokenMisplaced", _sort("token-misplaced", 409, "This decision token is for something else")),
-    ("AlreadyDecided", _sort("already-decided", 409, "Somebody has decided before")),
-    ("ApprovalOver", _sort("approval-over", 410, "Nobody waits for this decision any more")),
-    ("WrongDigest", _sort("wrong-digest", 409, "What was decided is not what is asked now")),
-    ("EditRefused", _sort("edit-refused", 422, "The edits do not fit what is asked")),
-    ("KeyConflict", _sort("key-conflict", 409, "The idempotency key belongs to another run")),
-    ("WrongState", _sort("wrong-state", 409, "The present state forbids it")),
-    ("TooLarge", _sort("too-large", 413, "A value is too large")),
-    ("NotStorable", _sort("not-storable", 422, "A value cannot be stored")),
-    ("UsageError", _sort("bad-request-value", 422, "A value makes no sense")),
-    ("StoreBusy", _sort("busy", 503, "The store is busy")),
-    ("CommitUnknown", _sort("busy", 503, "The store broke off")),
-    ("StoreRejected", _sort("rejected", 422, "The store can never take this")),
-    ("StoreError", _sort("store-unusable", 503, "The store cannot be used")),
-)
-FAULT = _sort("fault", 500, "The server failed")
-INVALID = _sort("invalid", 422, "The request does not fit its schema")
-MALFORMED = _sort("malformed", 400, "The body is no JSON")
-_OF_STATUS = {
-    400: _sort("malformed", 400, "The request cannot be read"),
-    401: _sort("not-authenticated", 401, "Nobody knows who asks"),
-    403: _sort("forbidden", 403, "This is not allowed"),
-    404: _sort("not-found", 404, "There is no such thing"),
-    405: _sort("method-not-allowed", 405, "That cannot be done here"),
-    413: _sort("too-large", 413, "The body is too large"),
-    415: _sort("unsupported-media-type", 415, "The body is of another type"),
-}
-
-
 class Refused(Exception):
     """A request is refused before anything looks at what it asks; becomes a problem."""
 
@@ -112,18 +57,6 @@ class Refused(Exception):
         self.status = status
         self.detail = detail
         self.headers = headers
-
-
-def sort_of(error: Exception) -> Sort:
-    """The sort of problem that an error is."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return next((sort for name, sort in _OF_ERROR if name in names), FAULT)
-
-
-def of_status(status: int) -> Sort:
-    """The sort of problem of an HTTP status."""
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-    return _OF_STATUS.get(status) or _sort(phrase.lower().replace(" ", "-"), status, phrase)
 
 
 def answer(

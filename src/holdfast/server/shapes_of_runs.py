@@ -175,6 +175,18 @@ class Started(Told):
     digest: str = Field(description="Of its arguments.")
 
 
+class StartMany(Asked):
+    """Runs to be started together. Nobody looks whether somebody hosts them: they wait until somebody does."""
+
+    runs: list[Start] = Field(min_length=1, max_length=1000)
+
+
+class StartedMany(Told):
+    """What became of each, in their order. Where the digest is not that of what was given, the key has another run."""
+
+    runs: list[Started]
+
+
 class Counts(Told):
     """How many runs there are, by status."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast import codec
@@ -26,24 +27,34 @@ async def start(client: Client, asked: Start, *, by: str) -> Started:
         UsageError: the arguments do not fit, or a version must be said.
         KeyConflict: the key or the id belongs to a run with another input.
     """
-    version = asked.version or await _version(client, asked.agent)
-    hosted = Hosted(agent=asked.agent, version=version)
-    if not await client.hosted(hosted):
-        raise UnknownAgent(
-            f"agent {asked.agent!r} version {version!r} is hosted by no live worker: start one that does"
-        )
-    arguments, at = _arguments(client, hosted, asked), client.now()
+    new = await _new(client, asked, by)
+    if not await client.hosted(Hosted(agent=new.agent, version=new.version)):
+        raise UnknownAgent(f"agent {new.agent!r} version {new.version!r} is hosted by no live worker: start one")
+    (started,) = await client.store.start([new])
+    if started.digest != new.digest:
+        named = f"key {asked.key!r} of agent {asked.agent}" if asked.key is not None else f"id {new.id}"
+        raise KeyConflict(f"{named} belongs to run {started.id}, which has another input: use another, or look at it")
+    return started
+
+
+async def start_all(client: Client, asked: Sequence[Start], *, by: str) -> list[Started]:
+    """Start what is asked for in one transaction, whether anybody hosts it yet or not; keys may conflict.
+
+    Raises:
+        UsageError: the arguments do not fit, or a version must be said.
+    """
+    return await client.store.start([await _new(client, one, by) for one in asked])
+
+
+async def _new(client: Client, asked: Start, by: str) -> NewRun:
+    version, at = asked.version or await _version(client, asked.agent), client.now()
+    arguments = _arguments(client, Hosted(agent=asked.agent, version=version), asked)
     run_id = asked.id or new_id(at)
-    new = NewRun(
+    return NewRun(
         id=run_id, agent=asked.agent, version=version, input=codec.pack(arguments),
         digest=codec.fingerprint(arguments), root=run_id, key=asked.key, priority=asked.priority,
         timeout=_timeout(asked.timeout), tags=checked_tags(asked.tags), by=by, at=at,
     )  # fmt: skip
-    (started,) = await client.store.start([new])
-    if started.digest != new.digest:
-        named = f"key {asked.key!r} of agent {asked.agent}" if asked.key is not None else f"id {run_id}"
-        raise KeyConflict(f"{named} belongs to run {started.id}, which has another input: use another, or look at it")
-    return started
 
 
 async def _version(client: Client, agent: str) -> str:

@@ -17,6 +17,7 @@ from holdfast.server.house import House, InHouse
 from holdfast.server.shapes import Asked, RunId, problems
 from holdfast.server.sight import addressed_to, sees
 from holdfast.server.streams import ALIVE, MEDIA_TYPE, EventStream, Pulse, event
+from holdfast.store.base import Ears
 from holdfast.store.desk import ApprovalFilter
 from holdfast.wire.lines import line_of
 from holdfast.wire.runs import run_json
@@ -36,6 +37,7 @@ LastEventId = Annotated[
 
 class _Told(Asked):
     told: bool = Field(False, description="Also what steps say while they are at work; that is not replayed.")
+    entries: bool = Field(True, description="With the entries of its journal.")
 
 
 @router.get("/api/events", response_class=EventStream, responses=_STREAM)
@@ -65,7 +67,7 @@ async def get_run_events(
     await house.client.info(run_id)
     generation, _dot, number = (last_event_id or "").partition(".")
     begun = (int(generation), int(number)) if number else None
-    stream = _RunEvents(house, request, run_id, begun)
+    stream = _RunEvents(house, request, run_id, begun, entries=what.entries)
     return EventStream(stream.with_told() if what.told else stream.events())
 
 
@@ -130,11 +132,14 @@ async def _newest(house: House) -> int:
 
 
 class _RunEvents:
-    def __init__(self, house: House, request: Request, run_id: str, begun: tuple[int, int] | None) -> None:
+    def __init__(
+        self, house: House, request: Request, run_id: str, begun: tuple[int, int] | None, *, entries: bool
+    ) -> None:
         self._house = house
         self._request = request
         self._run_id = run_id
         self._at = begun
+        self._with_entries = entries
 
     async def events(self) -> AsyncIterator[bytes]:
         shown: Run | None = None
@@ -153,6 +158,8 @@ class _RunEvents:
             yield event("end", {})
 
     async def _entries(self, run: Run) -> AsyncIterator[bytes]:
+        if not self._with_entries:
+            return
         after = self._at[1] if self._at is not None and self._at[0] == run.generation else 0
         while page := await self._house.store.journal(self._run_id, after=after, limit=_PAGE):
             after = page[-1].seq
@@ -164,21 +171,17 @@ class _RunEvents:
         """The same, with what steps say in between."""
         ears = self._house.store.ears(self._run_id)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(1000)
-        hearing = asyncio.create_task(self._hear(ears, queue))
-        happening = asyncio.create_task(self._happen(queue))
+        tasks = [asyncio.create_task(self._hear(ears, queue)), asyncio.create_task(self._happen(queue))]
         try:
             while (told := await queue.get()) is not None:
                 yield told
-            for data in await ears.hear(_LAST_WORDS):
-                yield event("told", data.decode("utf-8", "replace"))
-            happening.result()
-            yield event("end", {})
         finally:
-            hearing.cancel()
-            happening.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             ears.close()
 
-    async def _hear(self, ears: Any, queue: asyncio.Queue[bytes | None]) -> None:
+    async def _hear(self, ears: Ears, queue: asyncio.Queue[bytes | None]) -> None:
         while True:
             for data in await ears.hear(60.0):
                 await queue.put(event("told", data.decode("utf-8", "replace")))
@@ -186,7 +189,8 @@ class _RunEvents:
     async def _happen(self, queue: asyncio.Queue[bytes | None]) -> None:
         try:
             async for told in self.events():
-                if not told.startswith(b"event: end"):
-                    await queue.put(told)
+                if told.startswith(b"event: end"):
+                    await asyncio.sleep(_LAST_WORDS)
+                await queue.put(told)
         finally:
             await queue.put(None)

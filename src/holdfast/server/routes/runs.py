@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from holdfast.durable.operations import UNCHANGED
+from holdfast.records.run import Started as New
 from holdfast.records.usage import Usage as Used
 from holdfast.server import starting
 from holdfast.server.access import Operator, Reader, Starter
@@ -23,6 +24,8 @@ from holdfast.server.shapes_of_runs import (
     RunShape,
     Start,
     Started,
+    StartedMany,
+    StartMany,
     Tags,
     Usage,
     Which,
@@ -56,7 +59,14 @@ async def start_run(who: Starter, house: InHouse, asked: Start, response: Respon
     started = await starting.start(house.client, asked, by=who.person.name)
     response.status_code = 201 if started.created else 200
     response.headers["Location"] = f"/api/runs/{started.id}"
-    return {"run": started.id, "created": started.created, "digest": started.digest.hex()}
+    return _started_json(started)
+
+
+@router.post("/batch", response_model=StartedMany, status_code=201, responses=problems(404))
+async def start_runs(who: Starter, house: InHouse, asked: StartMany) -> Any:
+    """Start many runs in one transaction; all are durable when it is answered."""
+    started = await starting.start_all(house.client, asked.runs, by=who.person.name)
+    return {"runs": [_started_json(one) for one in started]}
 
 
 @router.get("/{run_id}", response_model=RunShape, response_model_exclude_unset=True, responses=_OF_ONE)
@@ -142,3 +152,7 @@ async def delete_run(_: Operator, house: InHouse, run_id: RunId) -> Any:
         await house.client.delete(run_id)  # raises what is the matter
         gone = 1
     return {"deleted": gone}
+
+
+def _started_json(started: New) -> dict[str, Any]:
+    return {"run": started.id, "created": started.created, "digest": started.digest.hex()}
