@@ -16,17 +16,31 @@
     ├── NotFound                       nothing of that name is known here
     │   ├── UnknownRun
     │   ├── UnknownAgent
+    │   ├── UnknownApproval
     │   └── UnknownPerson
     ├── NotAuthenticated               nobody knows who asks: a token or session is missing, wrong, revoked or expired
     ├── ScopeMissing                   who asks is known, and may not do this
     ├── KeyConflict                    the same idempotency key with a different input
     ├── WrongState                     the run's present state forbids what was asked
+    ├── DeskRefused                    what somebody asked of the desk was refused; nothing has changed
+    │   ├── NotAllowed                 it is not theirs to see or decide
+    │   ├── AlreadyDecided             somebody else was first
+    │   ├── ApprovalOver               it expired, or its run no longer waits for it
+    │   ├── WrongDigest                they were shown something else than what it is now
+    │   ├── EditRefused                an edit does not fit
+    │   └── TokenRefused               a decision token is not taken
+    │       ├── TokenForged            it was not made here, or was changed
+    │       ├── TokenExpired           its time is over
+    │       ├── TokenUsed              it has decided already
+    │       └── TokenMisplaced         it is for something else
     ├── CallFailed                     what a body sees when a call did not succeed
     │   ├── StepFailed                 the step raised, after its retries
     │   │   └── StepTimedOut           the step's own timeout passed
     │   ├── ChildFailed                the awaited run failed
     │   │   └── ChildCancelled         the awaited run was cancelled
     │   ├── PromiseFailed              somebody failed the promise, or its value has the wrong type
+    │   ├── NotApproved                what was approved is not what is about to be executed
+    │   ├── NotAnswered                nobody answered what ``ctx.ask`` asked
     │   ├── OutcomeUnknown             an ``at_most_once`` effect began and nobody knows how it ended
     │   └── CallRefused                a run that is being cancelled may not begin this
     ├── RunEnded                       what ``Run.result`` raises
@@ -115,6 +129,73 @@ class ScopeMissing(HoldfastError):
     """Who asks is known, but their token or roles do not include what was asked; the message names what is missing."""
 
 
+class UnknownApproval(NotFound):
+    """No approval has this id in this store."""
+
+
+class DeskRefused(HoldfastError):
+    """What somebody asked of the desk was refused: it was audited, and nothing has changed."""
+
+
+class NotAllowed(DeskRefused):
+    """It is not this person's to see or decide: asked of others, or their own request (four eyes)."""
+
+
+class AlreadyDecided(DeskRefused):
+    """Somebody was first: ``state`` says what they decided, ``by`` who, ``at`` when (microseconds)."""
+
+    def __init__(self, message: str, *, state: str = "", by: tuple[str, ...] = (), at: int = 0) -> None:
+        super().__init__(message)
+        self.state, self.by, self.at = state, by, at
+
+
+class ApprovalOver(DeskRefused):
+    """It cannot be decided any more: its deadline passed, its run ended or was cancelled, or went on without it.
+
+    ``state`` is ``"expired"``, ``"withdrawn"``, or the run's status.
+    """
+
+    def __init__(self, message: str, *, state: str = "") -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class WrongDigest(DeskRefused):
+    """Something else was displayed than what is to be decided now: look again. ``present`` is the present digest."""
+
+    def __init__(self, message: str, *, present: str = "") -> None:
+        super().__init__(message)
+        self.present = present
+
+
+class EditRefused(DeskRefused):
+    """An edit, or an answer, does not fit what it is for; ``path`` is where, such as ``$.amount``."""
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class TokenRefused(DeskRefused):
+    """A decision token, as links in notifications have it, is not taken."""
+
+
+class TokenForged(TokenRefused):
+    """It was not made by this server, or was changed."""
+
+
+class TokenExpired(TokenRefused):
+    """Its time is over: log in to decide."""
+
+
+class TokenUsed(TokenRefused):
+    """It has decided already: each is good for one decision."""
+
+
+class TokenMisplaced(TokenRefused):
+    """It is for another approval or run than the one that it was sent to."""
+
+
 class KeyConflict(HoldfastError):
     """This idempotency key already belongs to a run with a different input. Use another key."""
 
@@ -167,6 +248,21 @@ class OutcomeUnknown(CallFailed):
     """An ``at_most_once`` effect began and its worker died, was stopped or timed out. It is not tried again:
     find out what happened outside, with the step's idempotency key, and go on from there.
     """
+
+
+class NotApproved(CallFailed):
+    """A call that was approved was not executed: it is not what was approved, or is so no longer.
+
+    ``decision`` is what was decided when it was asked about again, if it was.
+    """
+
+    decision: object = None
+
+
+class NotAnswered(CallFailed):
+    """Nobody answered what ``ctx.ask`` asked. ``decision`` says how it ended: ``Expired``, or ``Rejected``."""
+
+    decision: object = None
 
 
 class CallRefused(CallFailed):
