@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from holdfast.approvals.desk import Desk
 from holdfast.approvals.tokens import DecisionTokens
@@ -16,7 +15,7 @@ from holdfast.durable.catalog import Catalog
 from holdfast.durable.client import Client
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import JsonOnly, StrictHeaders
+from holdfast.server.edges import JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
 from holdfast.server.routes import (
     approvals,
@@ -70,7 +69,7 @@ def create_app(
         separate_input_output_schemas=False,
         middleware=[
             Middleware(StrictHeaders, secure=config.secure),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts)),
+            Middleware(KnownHosts, hosts=config.hosts),
             Middleware(JsonOnly),
         ],
     )
