@@ -15,7 +15,7 @@ from holdfast.durable.catalog import Catalog
 from holdfast.durable.client import Client
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import JsonOnly, KnownHosts, StrictHeaders
+from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
 from holdfast.server.routes import (
     approvals,
@@ -65,11 +65,11 @@ def create_app(
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=config.max_body,
         separate_input_output_schemas=False,
         middleware=[
             Middleware(StrictHeaders, secure=config.secure),
             Middleware(KnownHosts, hosts=config.hosts),
+            Middleware(BodyLimit, limit=config.max_body),
             Middleware(JsonOnly),
         ],
     )
@@ -81,6 +81,7 @@ def create_app(
     for module in _ROUTERS:
         app.include_router(module.router)
     pages.install(app)
+    app.state.routes = [route for module in (*_ROUTERS, *pages.ROUTERS) for route in module.router.routes]
     _describe(app)
     return app
 
