@@ -9,6 +9,8 @@ import pytest
 from holdfast.records.run import Status
 from tests.server.house import House, ask, ended, fail, greet, many, write
 
+TEXT, JSON = {"content-type": "text/plain"}, {"content-type": "application/json"}
+
 
 async def test_a_run_is_started_once_under_a_key(built: House) -> None:
     ann = await built.caller("ann", "starter")
@@ -164,12 +166,12 @@ async def test_a_store_that_is_closed_is_not_ready(built: House) -> None:
         ("GET", "/api/nothing", {}, 404, "not-found"),
         ("GET", "/api/runs/01/", {}, 404, "not-found"),
         ("PATCH", "/api/runs", {}, 405, "method-not-allowed"),
-        ("POST", "/api/runs", {"content": b"agent=greet", "headers": {"content-type": "text/plain"}}, 415, "unsupported-media-type"),
-        ("POST", "/api/runs", {"content": b"{", "headers": {"content-type": "application/json"}}, 400, "malformed"),
-        ("POST", "/api/runs", {"content": b"[" * 100_000, "headers": {"content-type": "application/json"}}, 400, "malformed"),
+        ("POST", "/api/runs", {"content": b"agent=greet", "headers": TEXT}, 415, "unsupported-media-type"),
+        ("POST", "/api/runs", {"content": b"{", "headers": JSON}, 400, "malformed"),
+        ("POST", "/api/runs", {"content": b"[" * 100_000, "headers": JSON}, 400, "malformed"),
         ("POST", "/api/runs", {"json": {"agent": 7}}, 422, "invalid"),
         ("POST", "/api/runs", {"json": {"agent": "a\x00b"}}, 422, "invalid"),
-        ("POST", "/api/runs", {"content": b'{"agent": "\\ud800"}', "headers": {"content-type": "application/json"}}, 422, "invalid"),
+        ("POST", "/api/runs", {"content": b'{"agent": "\\ud800"}', "headers": JSON}, 422, "invalid"),
         ("GET", "/api/runs?limt=3", {}, 422, "invalid"),
         ("GET", "/api/runs?limit=0", {}, 422, "invalid"),
         ("GET", "/api/runs?since=yesterday", {}, 422, "invalid"),
