@@ -10,7 +10,7 @@ from holdfast.errors import LeaseLost, StoreRejected
 from holdfast.records.delta import Block, Delta, Finish, HandBack, Pause, Renew, Suspend, Verdict
 from holdfast.records.journal import Item
 from holdfast.records.run import Status
-from holdfast.store.sqlite import files, news, renewal, runs
+from holdfast.store.sqlite import approvals, files, news, renewal, runs
 from holdfast.store.sqlite.statements import CLAIMS, COMMITS, NEWS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, entry_row, keep, progress_text
@@ -48,6 +48,7 @@ def weight(delta: Delta) -> int:
     for item in delta.items:
         values += len(item.value or b"")
     rows = len(delta.entries) + len(delta.items) + len(delta.files) + len(delta.children) + len(delta.cancels)
+    rows += len(delta.approvals) + len(delta.withdrawn)
     return 1 + rows + values // INLINE
 
 
@@ -77,6 +78,8 @@ class _Batch:
         self._gather(delta)
         if lost and (delta.entries or delta.items):
             self._forgiven.append((delta.rid,))
+        if delta.approvals or delta.withdrawn:
+            self._ask_people(delta)
         if delta.promises or delta.groups or delta.children or delta.cancels or delta.cancel_groups:
             self._deal_with_others(delta, _time_of(self._tx, delta))
         return Verdict.APPLIED if delta.end is None else self._end(delta, run_id)
@@ -115,6 +118,11 @@ class _Batch:
             news.cancel(tx, run_id, "its parent cancelled it", at)
         for map in delta.cancel_groups:
             news.cancel_children(tx, delta.rid, "its parent cancelled the map", at, map=map)
+
+    def _ask_people(self, delta: Delta) -> None:
+        approvals.ask(self._tx, delta.rid, delta.approvals)
+        if delta.withdrawn:
+            approvals.withdraw(self._tx, delta.rid, delta.withdrawn, _time_of(self._tx, delta))
 
     def flush(self) -> None:
         """Write what has gathered."""

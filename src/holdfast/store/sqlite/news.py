@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from holdfast import codec
 from holdfast.records.delta import NewPromise
 from holdfast.records.journal import CANCEL, Group, Op
 from holdfast.records.run import Status
-from holdfast.store.sqlite.statements import NEWS, PROMISES, RUNS
+from holdfast.store.sqlite import outbox
+from holdfast.store.sqlite.statements import APPROVALS, NEWS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import Row, Stored
 
@@ -34,16 +38,24 @@ def cancelled(reason: str) -> bytes:
 
 
 def end(tx: Transaction, rid: int, status: Status, value: Stored, at: int, because: int | None = None) -> None:
-    """End a run: tell its parent, drop its news, and cancel the children that depend on it."""
-    place, (has_children, has_news) = tx.row(RUNS.place, (rid,)), tx.row(RUNS.others, (rid,))
+    """End a run: tell its parent, drop its news, withdraw what it asks, and cancel the children that depend on it."""
+    place, (has_children, has_news, asks) = tx.row(RUNS.place, (rid,)), tx.row(RUNS.others, (rid,))
     won = status is Status.SUCCEEDED
     tx.run(RUNS.finish, (rid, status, value if won else None, None if won else value, at, because))
     if has_news:
         tx.run(NEWS.forget_all, (rid,))
+    if asks:
+        withdraw_all(tx, [rid], at)
     tx.stirred = True
     tell_parent(tx, place, won, value, at)
     if has_children:
         cancel_children(tx, rid, f"its parent {status}", at)
+
+
+def withdraw_all(tx: Transaction, rids: Sequence[int], at: int) -> None:
+    """Runs no longer wait for what they have asked of people."""
+    gone = tx.rows(APPROVALS.withdraw_all, {"rids": json.dumps(rids), "at": at})
+    outbox.tell_channels(tx, "approval.withdrawn", [id for (id,) in gone], at)
 
 
 def tell_parent(tx: Transaction, place: Row, ok: bool, value: Stored, at: int) -> None:
@@ -123,6 +135,8 @@ def cancel_children(tx: Transaction, rid: int, reason: str, at: int, *, map: int
         idle = tx.rows(RUNS.end_idle_children, {**which, "error": error})
         pending += [(child, None) for (child,) in idle]
         tx.each(NEWS.forget_all, idle)
+        if idle:
+            withdraw_all(tx, [child for (child,) in idle], at)
         live = tx.rows(RUNS.cancel_live_children, which)
         tx.each(NEWS.file, [(child, wake, Op.RUN, CANCEL, False, error) for child, wake in live])
         tx.stirred = tx.stirred or bool(idle or live)

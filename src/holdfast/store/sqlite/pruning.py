@@ -9,7 +9,7 @@ import apsw
 
 from holdfast.records.repair import RetentionRule
 from holdfast.store.sqlite import files
-from holdfast.store.sqlite.statements import PRUNING, TRANSACTIONS
+from holdfast.store.sqlite.statements import APPROVALS, PRUNING, TRANSACTIONS
 from holdfast.store.sqlite.transaction import Transaction
 
 
@@ -42,7 +42,7 @@ def delete(tx: Transaction, run_ids: Sequence[str]) -> int:
     for statement in (
         PRUNING.drop_journals, PRUNING.drop_items, PRUNING.drop_promises, PRUNING.drop_inboxes, PRUNING.drop_groups,
         PRUNING.drop_endings, PRUNING.drop_activations, PRUNING.drop_tags, PRUNING.drop_blobs, PRUNING.drop_runs,
-        TRANSACTIONS.forget,
+        TRANSACTIONS.forget, APPROVALS.drop,
     ):  # fmt: skip
         tx.run(statement, which)
     files.forget(tx, rids)

@@ -12,11 +12,14 @@ from holdfast.store.sqlite.statements import COMMITS, CONNECTION, NEWS, TRANSACT
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import entry_row, keep
 
+_OF_A_GENERATION = (Op.CHILD, Op.MAP, Op.APPROVAL)
+
 
 def renew(tx: Transaction, rid: int, run_id: str, end: Renew) -> None:
     """Empty the run, keep what must last (unseen cancels and promises), and queue it."""
     now = tx.now()
     news.cancel_children(tx, rid, "its parent began again", now)  # nobody could await them any more
+    news.withdraw_all(tx, [rid], now)
     for statement in (COMMITS.drop_journal, COMMITS.drop_items, COMMITS.drop_groups, COMMITS.drop_endings):
         tx.run(statement, (rid,))
     tx.run(TRANSACTIONS.forget, (json.dumps([rid]),))
@@ -37,11 +40,11 @@ def renew(tx: Transaction, rid: int, run_id: str, end: Renew) -> None:
 
 
 def _file_again(tx: Transaction, rid: int) -> int:
-    """Drop news of children, which belong to the generation that ends, and number what stays up to ``wakes``.
+    """Drop news of children and of people, which belong to the generation that ends, and number what stays up to ``wakes``.
 
     Between ``seen`` and ``wakes`` there must be no gaps: a run with a gap could never have seen everything.
     """
-    lasting: list[Any] = [row for row in tx.rows(NEWS.take_lasting, (rid,)) if row[1] not in (Op.CHILD, Op.MAP)]
+    lasting: list[Any] = [row for row in tx.rows(NEWS.take_lasting, (rid,)) if row[1] not in _OF_A_GENERATION]
     lasting.sort(key=lambda row: int(row[0]))
     first = int(tx.value(COMMITS.wakes, (rid,))) - len(lasting) + 1
     tx.each(NEWS.file, [(rid, wake, *rest) for wake, (_, *rest) in enumerate(lasting, first)])

@@ -6,8 +6,8 @@ from typing import Any
 
 from holdfast.records.journal import Op
 from holdfast.records.run import Parent, Status
-from holdfast.store.sqlite import files, news
-from holdfast.store.sqlite.statements import COMMITS, NEWS, REPAIRS
+from holdfast.store.sqlite import approvals, files, news
+from holdfast.store.sqlite.statements import APPROVALS, COMMITS, NEWS, REPAIRS
 from holdfast.store.sqlite.transaction import Transaction
 
 
@@ -32,6 +32,7 @@ def _go_back(tx: Transaction, rid: int, cut: int | None, at: int, *, held: bool 
     tx.run(REPAIRS.queue_again, {"rid": rid, "at": at, "held": held})
     for key, ok, value in tx.rows(REPAIRS.unheard_promises, {"rid": rid}):
         news.tell(tx, rid, Op.PROMISE, key, ok, value, at)
+    approvals.retell(tx, rid, at)
     tx.stirred = True
 
 
@@ -56,9 +57,13 @@ def _forget_call(tx: Transaction, rid: int, seq: int) -> None:
 
 
 def tie_up(tx: Transaction, rid: int) -> None:
-    """Forget children whose end is not journaled, and groups that are not complete: the body asks for them again."""
+    """Forget children whose end is not journaled, what nobody has answered, and groups that are not complete.
+
+    The body asks for them again.
+    """
     tx.run(REPAIRS.forget_cancels, {"rid": rid})
     tx.run(REPAIRS.forget_children, {"rid": rid})
+    tx.run(APPROVALS.forget_asked, {"rid": rid})
     tx.run(REPAIRS.forget_groups, {"rid": rid})
 
 

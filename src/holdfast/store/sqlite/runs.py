@@ -105,6 +105,7 @@ def _row(tx: Transaction, rid: int, run: NewRun, places: dict[str, _Place]) -> t
         place and place.rid, parent.key if place else None, place and place.generation,
         parent.detached, parent.map, parent.ord, parent.branch, parent.held,
         run.at, None if run.timeout is None else run.at + run.timeout, run.digest, value,
+        "" if place else run.by,
     )  # fmt: skip
 
 

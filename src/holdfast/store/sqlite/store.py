@@ -14,21 +14,29 @@ from weakref import WeakSet
 import apsw
 
 from holdfast.errors import StoreUnusable
+from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
 from holdfast.records.delta import Delta, Verdict
+from holdfast.records.document import Document, Put
 from holdfast.records.files import FileInfo
 from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.outbox import Message, NewMessage, Sent
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Demand, Hosted, Quota, Worker
 from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
+from holdfast.store.desk import ApprovalFilter
 from holdfast.store.sqlite import (
+    approvals,
+    audit,
     claims,
     commits,
+    documents,
     files,
     forks,
     history,
     leases,
     news,
+    outbox,
     promises,
     pruning,
     repairs,
@@ -39,7 +47,8 @@ from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.quotas import next_begin
-from holdfast.store.sqlite.statements import CLAIMS, PROMISES, RUNS
+from holdfast.store.sqlite.rulings import rule as apply_rulings
+from holdfast.store.sqlite.statements import APPROVALS, CLAIMS, PROMISES, RUNS
 from holdfast.store.sqlite.transaction import Transaction
 from holdfast.store.sqlite.values import INLINE, run_of
 from holdfast.store.transactions import Transacted, Work
@@ -251,6 +260,70 @@ class SqliteStore:
     async def transact(self, worker_id: str, work: Work) -> Transacted:
         transactions.refuse_async(work)
         return await self._write(transactions.transact, worker_id, work, rows=_MANY)
+
+    # People: what they are asked
+
+    async def approval(self, approval_id: str) -> Approval | None:
+        return self._read(approvals.get, approval_id)
+
+    async def approvals(self, which: ApprovalFilter) -> list[Approval]:
+        return await self._read_apart(approvals.find, which)
+
+    async def count_approvals(self, which: ApprovalFilter) -> int:
+        return await self._read_apart(approvals.count, which)
+
+    async def rule(self, rulings: Sequence[Ruling], *, puts: Sequence[Put] = ()) -> list[Ruled]:
+        return await self._write(apply_rulings, rulings, puts, rows=len(rulings) + len(puts))
+
+    async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
+        return self._read(approvals.due, now, limit)
+
+    async def next_due(self) -> int | None:
+        found: int | None = self._read(_value, APPROVALS.next_due)
+        return found
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        await self._write(audit.append, entries, rows=len(entries))
+
+    async def audited(
+        self, *, subject: str | None = None, actor: str | None = None, run_id: str | None = None, after: int = 0,
+        limit: int = 100,
+    ) -> list[AuditEntry]:  # fmt: skip
+        return await self._read_apart(audit.page, subject, actor, run_id, after, limit)
+
+    async def starter(self, root: str) -> str:
+        return self._read(_value, APPROVALS.starter, (root,)) or ""
+
+    # Documents
+
+    async def document(self, kind: str, document_id: str, *, now: int) -> Document | None:
+        return self._read(documents.get, kind, document_id, now)
+
+    async def documents(self, kind: str, *, now: int, after: str = "", limit: int = 1000) -> list[Document]:
+        return await self._read_apart(documents.page, kind, now, after, limit)
+
+    async def put(self, puts: Sequence[Put], *, audit: Sequence[AuditEntry] = ()) -> bool:
+        return await self._write(documents.put, puts, audit, rows=len(puts) + len(audit))
+
+    async def sweep_documents(self, *, now: int, limit: int) -> int:
+        return await self._write(documents.sweep, now, limit, rows=limit)
+
+    # The outbox
+
+    async def take_messages(self, *, now: int, hold: int, limit: int) -> list[Message]:
+        return await self._write(outbox.take, now, hold, limit, rows=limit)
+
+    async def settle_messages(self, sent: Sequence[Sent], *, new: Sequence[NewMessage] = ()) -> None:
+        await self._write(outbox.settle, sent, new, rows=len(sent) + len(new))
+
+    async def dead_messages(self, *, after: int = 0, limit: int = 100) -> list[Message]:
+        return self._read(outbox.dead, after, limit)
+
+    async def revive_message(self, n: int, *, now: int) -> bool:
+        return await self._write(outbox.revive, n, now)
+
+    async def next_message(self) -> int | None:
+        return self._read(outbox.next_at)
 
     # Leases
 

@@ -117,12 +117,13 @@ SELECT EXISTS (SELECT 1 FROM runs WHERE id = :id)
 -- name: copy_run
 -- A fork's row. Its clock is the origin's, as are chance and ids, so that the copied entries replay.
 INSERT INTO runs (rid, id, agent, version, key, started_as, status, priority, ready_at, root, generation, entries,
-                  created_at, started_at, deadline_at, digest, input, origin, origin_seq, seed, effects_as)
+                  created_at, started_at, deadline_at, digest, input, origin, origin_seq, seed, effects_as, started_by)
 SELECT :rid, :id, o.agent, :version, :key, o.agent, 'queued', o.priority, :at, :id, 0, 0,
        :at, o.started_at, :at + o.deadline_at - o.created_at, o.digest, o.input, o.id, :seq,
        coalesce(o.seed, o.id || '/' || o.generation),
        CASE WHEN :keep_keys
-            THEN coalesce(o.effects_as, CASE o.generation WHEN 0 THEN o.id ELSE o.id || '.' || o.generation END) END
+            THEN coalesce(o.effects_as, CASE o.generation WHEN 0 THEN o.id ELSE o.id || '.' || o.generation END) END,
+       (SELECT started_by FROM runs AS first WHERE first.id = o.root)
 FROM runs AS o WHERE o.rid = :origin;
 
 -- name: copy_blobs

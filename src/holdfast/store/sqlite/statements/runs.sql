@@ -21,8 +21,8 @@ FROM runs WHERE id IN (SELECT value FROM json_each(?));
 -- A new run, queued.
 INSERT INTO runs (rid, id, agent, version, key, started_as, status, priority, ready_at, root,
                   parent, parent_key, parent_generation, detached, map, ord, branch, held,
-                  created_at, deadline_at, digest, input)
-VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  created_at, deadline_at, digest, input, started_by)
+VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: get
 -- The run of this id.
@@ -133,8 +133,10 @@ SELECT rid, status, started_at, cancel_at, pause_at FROM runs WHERE id = ?;
 SELECT parent, parent_key, parent_generation, detached, map, ord, branch, held FROM runs WHERE rid = ?;
 
 -- name: others
--- Whether a run that ends has children, and whether anybody has told it anything.
-SELECT EXISTS (SELECT 1 FROM runs AS c INDEXED BY runs_parent WHERE c.parent = r.rid), r.wakes > 0
+-- Whether a run that ends has children, whether anybody has told it anything, and whether it waits for people.
+SELECT EXISTS (SELECT 1 FROM runs AS c INDEXED BY runs_parent WHERE c.parent = r.rid), r.wakes > 0,
+       EXISTS (SELECT 1 FROM holdfast_approvals AS a INDEXED BY holdfast_approvals_run
+               WHERE a.rid = r.rid AND a.state = 'pending')
 FROM runs AS r WHERE r.rid = ?;
 
 -- name: finish
