@@ -34,6 +34,6 @@ class Context(BaseContext[D], Approving, Generic[D]):
     async def continue_as(self, call: Call[Any], /) -> NoReturn:
         if isinstance(call, ApprovedCall):
             call = await call.released("continued as")
-        return await super().continue_as(call)
+        await super().continue_as(call)
 
     continue_as.__doc__ = BaseContext.continue_as.__doc__

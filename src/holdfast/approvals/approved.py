@@ -52,7 +52,7 @@ class ApprovedCall(Call[R_co]):
         self.spend(how)
         return await self.petition.released(self)
 
-    def using(self, **options: Any) -> Self:  # type: ignore[override]  # the options are those of any call, but for the refused
+    def using(self, **options: Any) -> Self:
         """As :meth:`Call.using`; but what was approved cannot be made another.
 
         Raises:

@@ -17,7 +17,7 @@ from holdfast.approvals.terms import Terms
 from holdfast.clock import to_datetime
 from holdfast.durable import asks
 from holdfast.durable.calls import Call
-from holdfast.durable.scope import Scope
+from holdfast.durable.scope import Scope, current_scope
 from holdfast.errors import NotApproved, NotStorable
 from holdfast.records.approval import ApprovalState, NewApproval
 from holdfast.records.journal import Entry, Kind, Op
@@ -56,6 +56,7 @@ class Petition(Generic[T]):
         self._looks = 0
         self._rounds = 0
         self._facts: list[StatedFact] = []
+        self._approved_under = ""  # the key of the decision
 
     async def decided(self, problem: str = "") -> Decision[T]:
         """Ask, and again as long as what is approved does not fit the code's types.
@@ -97,7 +98,8 @@ class Petition(Generic[T]):
             decision = await self.decided(stale)
             if not isinstance(decision, Approved):
                 raise self._not_approved(f"it was asked about again, since {stale}: {decision}", decision)
-            call = decision.value
+            again: Any = decision.value
+            call = again
             call.spend("awaited")
 
     # -- asking
@@ -178,19 +180,13 @@ class Petition(Generic[T]):
         )
 
     def _check_bound(self, call: ApprovedCall[Any]) -> None:
-        if call.place(self._scope) != self._key_of_call or self._digest_now(call) != call.bound:
+        if current_scope(f"{call!r} was awaited") is not self._scope:
+            raise self._not_approved(f"{call!r} was approved in another branch: await it where it was asked for")
+        if self._digest_now(call) != call.bound:
             raise self._not_approved(
-                f"{call!r} is not what was approved: its arguments were changed since. Nothing was executed; make a new "
-                "call and ask for it"
+                f"{call!r} is not what was approved: its arguments were changed since. Nothing was executed; make a "
+                "new call and ask for it"
             )
-
-    @property
-    def _key_of_call(self) -> str:
-        return (
-            self.key.replace("~approve:", "", 1)
-            if not self._scope.prefix
-            else (self._scope.prefix + self.key.removeprefix(self._scope.prefix).removeprefix("~approve:"))
-        )
 
     async def _look(self) -> list[StatedFact]:
         """The declared preconditions as they are now: each look is a step of its own."""

@@ -115,12 +115,12 @@ def schema_of_members(members: Mapping[str, Shape[Any]], required: Sequence[str]
     writer = GenerateJsonSchema(by_alias=False)
     try:
         schemas, definitions = writer.generate_definitions(
-            [(name, "validation", shape._schema) for name, shape in members.items()]  # type: ignore[misc]  # pydantic wants a type of its own for what it only uses as a key
+            [(name, "validation", shape._schema) for name, shape in members.items()]
         )
     except PydanticUserError as error:
         raise NotStorable(f"the arguments have no JSON Schema: {_first_line(error)}") from error
     schema: dict[str, Any] = {
-        "type": "object", "properties": {name: schemas[name, "validation"] for name in members},  # type: ignore[index]  # as above
+        "type": "object", "properties": {name: schemas[name, "validation"] for name in members},
         "required": list(required), "additionalProperties": more,
     }  # fmt: skip
     return canonical(schema | ({"$defs": definitions} if definitions else {}))
