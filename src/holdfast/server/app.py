@@ -8,11 +8,10 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from holdfast.approvals.desk import Desk
 from holdfast.approvals.tokens import DecisionTokens
+from holdfast.client import Client
 from holdfast.clock import Clock, SystemClock
 from holdfast.durable.catalog import Catalog
-from holdfast.durable.client import Client
 from holdfast.people import People
 from holdfast.server import pages, problems
 from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
@@ -75,7 +74,7 @@ def create_app(
     )
     app.state.house = House(
         store=store, client=client, clock=clock, people=People(store, clock), config=config,
-        desk=Desk(client), decisions=DecisionTokens(store, clock),
+        desk=client.inbox, decisions=DecisionTokens(store, clock),
     )  # fmt: skip
     problems.install(app)
     for module in _ROUTERS:
