@@ -120,6 +120,7 @@ async def house(url: str, *, config: ServerConfig | None = None, worker: bool = 
 @asynccontextmanager
 async def served(built: House) -> AsyncIterator[str]:
     """The same over a real socket; gives its URL."""
+    built.api.state.house.stopping = False  # another server may have stopped before
     listener = listening("127.0.0.1", 0)
     async with serving(built.api, listener):
         yield url_of(listener)
