@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import pytest
 
 from holdfast.records.run import Status
-from tests.server.house import House, ask, ended, greet, served, talk
+from holdfast.server import streams
+from tests.server.house import House, ask, asked, ended, greet, result, served, settle, talk
 
 
 @dataclass
@@ -100,7 +102,29 @@ async def test_a_reviewer_hears_of_their_inbox_only(built: House) -> None:
         assert (first.name, first.data) == ("inbox", {"pending": 0, "first": []})
 
 
-async def test_a_stream_ends_when_its_token_is_revoked(built: House) -> None:
+async def test_decisions_are_told_to_those_who_may_see_them_and_replayed(built: House) -> None:
+    async with listening(built, "/api/events", "adjuster") as events:
+        assert (await anext(events)).data["pending"] == 0
+        approval = await asked(built, settle("c-1"))
+        other = await asked(built, settle("c-2", to="role:lead"))
+        news = await anext(events)
+        assert [one["approval"] for one in news.data["first"]] == [approval.id]
+        bo = await built.caller("bo", "adjuster", "lead")
+        for one in (other, approval):
+            answer = {"answer": {"kind": "approve"}, "digest": one.digest}
+            assert (await bo.post(f"/api/approvals/{one.id}/decision", json=answer)).status_code == 200
+        while (told := await anext(events)).name != "approval" or told.data["by"] != "bo":
+            pass
+    assert (told.data["approval"], told.data["by"], told.data["state"]) == (approval.id, "bo", "approved")
+    await result(built, approval.run_id)
+    async with listening(built, "/api/events", "adjuster", last=str(int(told.id or 0) - 1)) as events:
+        while (again := await anext(events)).name != "approval":
+            pass
+    assert again == told
+
+
+async def test_a_stream_ends_when_its_token_is_revoked(built: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_CHECKED", 0.0)
     async with listening(built, "/api/events", "viewer") as events:
         await anext(events)
         (token,) = await built.people.tokens.list("ann")
