@@ -155,7 +155,7 @@ async def asked(built: House, call: Any) -> Approval:
 
 
 async def asked_by(built: House, run: str) -> Approval:
-    """What a run asks of people, once it has left memory and a worker has looked whether somebody approved it before."""
+    """What a run asks of people, once it has left memory and a worker has looked for standing approvals."""
     await built.runtime.wait_until(run, lambda record: record.status is Status.WAITING)
     watch = built.store.watch()
     try:

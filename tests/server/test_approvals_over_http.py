@@ -24,6 +24,7 @@ def path(approval: Approval, act: str = "decision") -> str:
 
 
 async def test_a_case_is_read_edited_and_approved(built: House) -> None:
+    PAID.clear()
     approval = await asked(built, settle("c-edited"))
     ann = await built.caller("ann", "adjuster")
     (case,) = (await ann.get("/api/approvals")).json()["approvals"]
@@ -34,7 +35,7 @@ async def test_a_case_is_read_edited_and_approved(built: House) -> None:
     decided = await ann.post(path(approval), json=body)
     assert (decided.status_code, decided.json()["state"]) == (200, "approved")
     assert await result(built, approval.run_id) == "paid 70 by ann"
-    assert [paid for paid in PAID if paid[0] == "c-edited"] == [("c-edited", 70)]
+    assert PAID == [("c-edited", 70)]
     trail = (await ann.get(path(approval, "trail"))).json()["entries"]
     assert {"approval.shown", "approval.approved"} <= {entry["action"] for entry in trail}
 
