@@ -1,10 +1,16 @@
 """Holdfast: the runtime that long-running AI agents live in. Write plain asyncio; it is durable."""
 
+from holdfast.approvals.answers import Approve, Reject, Respond
+from holdfast.approvals.case import Audited, Case, CaseContext, InboxFilter, Outcome, Person
+from holdfast.approvals.decision import Approved, Decision, Escalate, Expired, Rejected, Responded
+from holdfast.approvals.desk import Desk
+from holdfast.approvals.standing import Standing
+from holdfast.client import Client
 from holdfast.codec import AesGcm, use_cipher
+from holdfast.context import Context
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Agent, Tool, ToolContext
-from holdfast.durable.client import Client
-from holdfast.durable.context import Context, Promise
+from holdfast.durable.context import Promise
 from holdfast.durable.effects import idempotency_key
 from holdfast.durable.events import Teller, teller
 from holdfast.durable.forking import ForkPlan
@@ -15,17 +21,24 @@ from holdfast.durable.results import Failure
 from holdfast.durable.retention import Retention
 from holdfast.durable.selection import Done, Selection
 from holdfast.errors import (
+    AlreadyDecided,
+    ApprovalOver,
     BadOption,
     CallFailed,
     CallRefused,
     CallReused,
     ChildCancelled,
     ChildFailed,
+    DeskRefused,
     DuplicateKey,
     DuplicateName,
+    EditRefused,
     EffectInBody,
     HoldfastError,
     KeyConflict,
+    NotAllowed,
+    NotAnswered,
+    NotApproved,
     NotInRun,
     NotStorable,
     OutcomeUnknown,
@@ -40,8 +53,10 @@ from holdfast.errors import (
     StoreUnusable,
     TooLarge,
     UnknownAgent,
+    UnknownApproval,
     UnknownRun,
     UsageError,
+    WrongDigest,
     WrongState,
 )
 from holdfast.records.event import RunEvent
@@ -55,32 +70,55 @@ from holdfast.store.transactions import PostgresTransaction, SqliteTransaction
 __all__ = [
     "AesGcm",
     "Agent",
+    "AlreadyDecided",
     "App",
+    "ApprovalOver",
+    "Approve",
+    "Approved",
+    "Audited",
     "BadOption",
     "Call",
     "CallFailed",
     "CallRefused",
     "CallReused",
+    "Case",
+    "CaseContext",
     "ChildCancelled",
     "ChildFailed",
     "Client",
     "Context",
+    "Decision",
+    "Desk",
+    "DeskRefused",
     "Done",
     "DuplicateKey",
     "DuplicateName",
+    "EditRefused",
     "EffectInBody",
+    "Escalate",
+    "Expired",
     "Failure",
     "ForkPlan",
     "Forked",
     "HoldfastError",
+    "InboxFilter",
     "KeyConflict",
     "Mapped",
+    "NotAllowed",
+    "NotAnswered",
+    "NotApproved",
     "NotInRun",
     "NotStorable",
+    "Outcome",
     "OutcomeUnknown",
+    "Person",
     "PostgresTransaction",
     "Promise",
     "PromiseFailed",
+    "Reject",
+    "Rejected",
+    "Respond",
+    "Responded",
     "Retention",
     "Run",
     "RunBlocked",
@@ -92,6 +130,7 @@ __all__ = [
     "Selection",
     "Settings",
     "SqliteTransaction",
+    "Standing",
     "Status",
     "StepFailed",
     "StepTimedOut",
@@ -103,9 +142,11 @@ __all__ = [
     "Tool",
     "ToolContext",
     "UnknownAgent",
+    "UnknownApproval",
     "UnknownRun",
     "Usage",
     "UsageError",
+    "WrongDigest",
     "WrongState",
     "idempotency_key",
     "teller",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
+from holdfast.client import Client
 from holdfast.clock import Clock, Duration, SystemClock
 from holdfast.console import Console
+from holdfast.context import Context
 from holdfast.durable.calls import Call, Effect, Options
 from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
-from holdfast.durable.client import Client, StoredRun
-from holdfast.durable.context import Context
+from holdfast.durable.client import StoredRun
 from holdfast.durable.retention import Retention
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, StoreUnusable, UsageError
@@ -84,7 +85,7 @@ class App(Generic[D]):
         if not name or any(character in name for character in "/\\\0"):
             raise BadOption(f"{name!r} cannot name an app: it names a file too")
         self.name = name
-        self.catalog = Catalog()
+        self.catalog = Catalog(Context)
         self.retention = tuple(retention)
         self._lifespan = lifespan
 

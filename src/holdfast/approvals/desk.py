@@ -73,7 +73,7 @@ class Desk:
 
         Raises:
             AlreadyDecided: somebody was first; it says who, when and what.
-            ApprovalOver: its deadline has passed, its run was cancelled or has ended, or the run no longer waits for it.
+            ApprovalOver: its deadline has passed, its run has ended or was cancelled, or no longer waits for it.
             WrongDigest: something else was displayed; it has the present digest.
             EditRefused: an edit, or the answer, does not fit; it has the path.
 

@@ -5,7 +5,7 @@ What goes into the store comes back equal, type for type, or is refused at once 
 
 from __future__ import annotations
 
-from holdfast.codec.arguments import pack_arguments, unpack_arguments
+from holdfast.codec.arguments import pack_arguments, schema_of_arguments, unpack_arguments
 from holdfast.codec.describe import Absent, describe_arguments, described
 from holdfast.codec.envelope import MAX_VALUE, AesGcm, Cipher, pack, unpack, use_cipher
 from holdfast.codec.failures import Failed, failure_of, pack_failure, rebuild
@@ -32,6 +32,7 @@ __all__ = [
     "pack_arguments",
     "pack_failure",
     "rebuild",
+    "schema_of_arguments",
     "shape_of",
     "type_name",
     "unpack",

@@ -14,7 +14,7 @@ from types import FunctionType, GenericAlias, MethodType
 from typing import Any, get_args, get_origin
 
 from holdfast.codec.hints import callable_name, hints_of
-from holdfast.codec.shape import Shape, shape_of
+from holdfast.codec.shape import Shape, schema_of_members, shape_of
 from holdfast.codec.text import canonical
 from holdfast.errors import NotStorable, UsageError
 
@@ -164,6 +164,25 @@ def unpack_arguments(
     except TypeError as error:
         raise NotStorable(f"{plan.name}{plan.signature} does not fit the stored call: {error}") from error
     return args, kwargs
+
+
+def schema_of_arguments(target: Callable[..., Any] | Signature, *, skip: int = 0) -> bytes:
+    """The JSON Schema of what :func:`pack_arguments` writes, canonical.
+
+    Raises:
+        NotStorable: a parameter has no JSON Schema.
+
+    Example:
+        >>> def pay(claim_id: str, amount: float = 0.0) -> None: ...
+        >>> json.loads(schema_of_arguments(pay))["required"]
+        ['claim_id']
+    """
+    plan = plan_of(target, skip)
+    parameters = plan.signature.parameters
+    required = [
+        name for name, one in parameters.items() if one.default is Parameter.empty and one.kind not in _VARIABLE
+    ]
+    return schema_of_members({name: plan.shape(name) for name in parameters}, required)
 
 
 def _read_all(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:

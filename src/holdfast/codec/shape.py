@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from inspect import Parameter
 from types import NoneType, UnionType
@@ -104,6 +104,26 @@ class Shape(Generic[T]):
             return canonical(GenerateJsonSchema(by_alias=False).generate(self._schema, mode="validation"))
         except PydanticUserError as error:
             raise NotStorable(f"{_spelled(self.annotation)} has no JSON Schema: {_first_line(error)}") from error
+
+
+def schema_of_members(members: Mapping[str, Shape[Any]], required: Sequence[str], *, more: bool = False) -> bytes:
+    """The JSON Schema, canonical, of an object with these members; ``more`` admits others.
+
+    Raises:
+        NotStorable: one of them has no JSON Schema.
+    """
+    writer = GenerateJsonSchema(by_alias=False)
+    try:
+        schemas, definitions = writer.generate_definitions(
+            [(name, "validation", shape._schema) for name, shape in members.items()]
+        )
+    except PydanticUserError as error:
+        raise NotStorable(f"the arguments have no JSON Schema: {_first_line(error)}") from error
+    schema: dict[str, Any] = {
+        "type": "object", "properties": {name: schemas[name, "validation"] for name in members},
+        "required": list(required), "additionalProperties": more,
+    }  # fmt: skip
+    return canonical(schema | ({"$defs": definitions} if definitions else {}))
 
 
 _recent: dict[int, tuple[Any, Shape[Any]]] = {}

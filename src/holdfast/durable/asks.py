@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from holdfast.durable.calls import Call
 from holdfast.durable.scope import Scope
+from holdfast.records.approval import NewApproval
 from holdfast.records.journal import Entry
 
 
@@ -33,6 +34,11 @@ class Effect(NamedTuple):
     begun: bool = False  # at_most_once: its intent is recorded, so it may have happened
     item: ItemRef | None = None
 
+    @property
+    def shown(self) -> str:
+        """What it is, in words."""
+        return repr(self.call)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Chunk:
@@ -56,6 +62,33 @@ class Child:
     detached: bool = False
     item: ItemRef | None = None
     limit: int = 0  # of its group: later items wait
+
+    @property
+    def shown(self) -> str:
+        """What it is, in words."""
+        return repr(self.call)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Approval:
+    """Ask people for a decision, or an answer."""
+
+    key: str
+    scope: Scope
+    branch: int | None
+    asked: NewApproval  # but for its times
+    due_in: int | None  # microseconds from when it is asked
+    fingerprint: bytes
+    shown: str  # what it is, in words
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Withdraw:
+    """Nobody waits any more for what people were asked under a key."""
+
+    key: str
+    branch: int | None
+    id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -123,7 +156,12 @@ class BranchEnded:
     value: bytes
 
 
-Ask = Effect | Chunk | Child | Declare | SetGroup | Mark | CancelChild | CancelGroup | Abandon | BranchEnded
+Ask = (
+    Effect | Chunk | Child | Approval | Withdraw | Declare | SetGroup | Mark | CancelChild | CancelGroup | Abandon
+    | BranchEnded
+)  # fmt: skip
+Strict = Effect | Child | Approval
+"""What may be guarded, or always is."""
 
 
 @dataclass(slots=True)

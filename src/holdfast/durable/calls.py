@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import FunctionType
+from math import inf
+from types import FunctionType, MappingProxyType
 from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 from holdfast import codec
@@ -18,8 +19,11 @@ from holdfast.errors import BadOption, CallReused, TooLarge
 from holdfast.records.journal import Op
 
 R_co = TypeVar("R_co", covariant=True)
+C = TypeVar("C", bound="Call[Any]")
+Fact = float | int | str | bool
 Effect = Literal["at_least_once", "at_most_once"]
 StepEffect = Literal["at_least_once", "at_most_once", "transactional"]
+_NO_FACTS: Mapping[str, Fact] = MappingProxyType({})
 _SHOWN = 200  # characters of a call's arguments in messages
 _TARGET = "__holdfast_target__"
 
@@ -130,7 +134,8 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
     """
 
     __slots__ = (
-        "__weakref__", "_driver", "_gone", "_made", "_task", "args", "key", "kwargs", "options", "scope", "target",
+        "__weakref__", "_driver", "_gone", "_made", "_task", "args", "facts", "key", "kwargs", "options", "scope",
+        "target",
     )  # fmt: skip
 
     def __init__(self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], *, depth: int = 2) -> None:
@@ -138,6 +143,7 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         self.args = args
         self.kwargs = kwargs
         self.options = target.defaults
+        self.facts: Mapping[str, Fact] = _NO_FACTS
         self.scope: Scope | None = scope_or_none()
         self.key = self.scope.next_key(target.name) if self.scope is not None and target.name else ""
         frame = sys._getframe(depth)
@@ -195,13 +201,31 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         target = self._target_for(effect)
         options = self.options.changed(key=key, timeout=timeout, raises=raises, returns=returns, **changes)
         self.spend("moved by .using()")
-        moved: Self = object.__new__(type(self))
-        moved.target, moved.args, moved.kwargs, moved.options = target, self.args, self.kwargs, options
-        moved.scope, moved.key, moved._made = self.scope, self.key, self._made
-        moved._gone, moved._driver, moved._task = "", None, 0
+        moved = self.another(type(self))
+        moved.target, moved.options = target, options
         if key is not None and moved.scope is not None:
             moved.key = moved.scope.named_key(self.target.name or "call", key, self.key)
-        moved._watch()
+        return moved
+
+    def given(self, **facts: Fact) -> Self:
+        """The same call with stated facts, such as ``confidence``, for whoever judges it; the original is spent.
+
+        They are no arguments: what is called does not see them, and they may change under a run in flight.
+
+        Raises:
+            BadOption: a fact is no finite number, text or bool.
+            CallReused: the call was used already.
+
+        Example:
+            >>> async def body(ctx):
+            ...     return await ctx.approve(ban_user("u-1").given(confidence=0.7), because="spam")
+        """
+        for name, value in facts.items():
+            if not isinstance(value, bool | int | float | str) or value != value or value in (inf, -inf):
+                raise BadOption(f"{self!r}.given({name}={value!r}): a fact is a finite number, a text or a bool")
+        self.spend("moved by .given()")
+        moved = self.another(type(self))
+        moved.facts = {**self.facts, **facts}
         return moved
 
     def __await__(self) -> Generator[Any, Any, R_co]:
@@ -230,6 +254,15 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
         return f"{self.target.name or 'call'}({text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"
 
     # -- for the runtime
+
+    def another(self, cls: type[C]) -> C:
+        """A call of that class, not used yet, with all that makes up this one: its key, options, and facts."""
+        new: C = object.__new__(cls)
+        new.target, new.args, new.kwargs, new.options = self.target, self.args, self.kwargs, self.options
+        new.scope, new.key, new.facts, new._made = self.scope, self.key, self.facts, self._made
+        new._gone, new._driver, new._task = "", None, 0
+        new._watch()
+        return new
 
     @property
     def where(self) -> tuple[str, int]:

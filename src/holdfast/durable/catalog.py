@@ -6,15 +6,21 @@ import functools
 import hashlib
 import inspect
 import typing
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import CodeType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from holdfast.durable.calls import Call, Options, Target, name_of
 from holdfast.durable.quotas import quota_of
 from holdfast.errors import BadOption, DuplicateName, UnknownAgent
 from holdfast.records.journal import Op
 from holdfast.records.worker import Hosted, Quota
+
+if TYPE_CHECKING:  # only passed on
+    from holdfast.durable.core import Core
+
+MakeContext = Callable[["Core", Any], Any]
+"""Makes what a body receives first, of a run's core and the deps."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,26 +73,43 @@ class Agent(Generic[P, R]):
     """A version of an agent; calling it makes a :class:`Call`. Made by ``@app.agent``."""
 
     def __init__(
-        self, fn: Callable[..., Coroutine[Any, Any, R]], name: str, version: str, quota: Quota | None = None
+        self,
+        fn: Callable[..., Coroutine[Any, Any, R]],
+        name: str,
+        version: str,
+        quota: Quota | None = None,
+        context: MakeContext | None = None,
     ) -> None:
         self.fn = fn
         self.name = name
         self.version = version
         self.quota = quota
         self.build = build_of(fn)
+        self._context = context
         self.target = Target(op=Op.CHILD, name=name, fn=fn, injected=1, guarded=True, version=version)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         return Call(self.target, args, kwargs)
+
+    def body(self, core: Core, deps: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Coroutine[Any, Any, R]:
+        """Its body, called with a context of a run."""
+        if self._context is None:
+            raise BadOption(f"{self!r} was made without a context: register it with @app.agent")
+        return self.fn(self._context(core, deps), *args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<agent {self.name} version {self.version}>"
 
 
 class Catalog:
-    """The agents and tools of one app."""
+    """The agents and tools of one app.
 
-    def __init__(self) -> None:
+    Args:
+        context: makes what bodies receive first; without it, nothing can be executed, only looked at.
+    """
+
+    def __init__(self, context: MakeContext | None = None) -> None:
+        self._context = context
         self.agents: dict[Hosted, Agent[Any, Any]] = {}
         self.tools: dict[str, Tool[Any, Any]] = {}
 
@@ -119,7 +142,7 @@ class Catalog:
         before = self.quotas.get(hosted.agent, quota)
         if quota is not None and quota != before:
             raise BadOption(f"agent {hosted.agent!r} has other limits in another version: they are of all its versions")
-        return self.agents.setdefault(hosted, Agent(fn, hosted.agent, version, quota))
+        return self.agents.setdefault(hosted, Agent(fn, hosted.agent, version, quota, self._context))
 
     def add_tool(self, fn: Callable[..., Any], *, name: str | None, defaults: Options) -> Tool[Any, Any]:
         """Register a tool.

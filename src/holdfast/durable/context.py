@@ -86,8 +86,8 @@ class ChildRun(Run[R], InBody):
         )
 
 
-class Context(InBody, Generic[D]):
-    """The first parameter of an agent.
+class BaseContext(InBody, Generic[D]):
+    """What every body receives, whatever patterns are wired in; see ``holdfast.Context``.
 
     Attributes:
         run_id: the run's id.

@@ -15,10 +15,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from holdfast import codec
 from holdfast.durable import asks
 from holdfast.durable.asks import Ask, Blocked
 from holdfast.durable.calls import Call
-from holdfast.durable.family import child_id
+from holdfast.durable.family import approval_id, child_id
 from holdfast.durable.feed import Delivery, Feed
 from holdfast.durable.fit import Fit
 from holdfast.durable.inorder import keep_order
@@ -58,6 +59,7 @@ class Identity:
     again: bool = False  # an earlier activation may have come this far without recording anything
     seed: str | None = None  # a fork's: what chance and ids derive from, instead of its own id
     copied: int = 0  # a fork's: entries up to this number are its origin's
+    activation: str = ""  # what no other activation has
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +164,7 @@ class Core:
             return []
         taken, self._asks = list(self._asks.values()), {}
         for ask in taken:
-            if isinstance(ask, (asks.Effect, asks.Child)) and ask.call.guarded:
+            if isinstance(ask, asks.Approval) or (isinstance(ask, (asks.Effect, asks.Child)) and ask.call.guarded):
                 self.fit.check_live(ask.scope, ask)
         return [] if self.blocked else taken
 
@@ -220,6 +222,11 @@ class Core:
         """The id of the child that is started under a key."""
         return child_id(self.identity.root, self.run_id, self.generation, key)
 
+    def approval_id(self, key: str) -> str:
+        """The id of what people are asked under a key: the recorded one, else one that no other activation gives."""
+        intent = self.recorded.intents.get(key)
+        return approval_id(self.identity.activation, key) if intent is None else codec.unpack(intent.note).decode()
+
     def check_cancelling(self, key: str) -> None:
         """Refuse what a run that is being cancelled may not begin.
 
@@ -265,12 +272,12 @@ class Core:
 
     def changed(self, scope: Scope, name: str) -> bool:
         """See ``Context.changed``."""
-        scope.waived.add(name)
+        scope.waived |= {name, f"~approve:{name}"}
         key = scope.next_key(f"~changed:{name}")
         mark = self.recorded.marks.get(key)
         if mark is not None:
             return mark.value == b"1"
-        answer = not self.recorded.has_unmade(scope.path, name)
+        answer = not any(self.recorded.has_unmade(scope.path, one) for one in (name, f"~approve:{name}"))
         self._asks[key] = asks.Mark(key=key, branch=scope.branch, value=b"1" if answer else b"0")
         return answer
 

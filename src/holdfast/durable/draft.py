@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from holdfast import codec
-from holdfast.durable.asks import Child, Effect, ItemRef
+from holdfast.durable.asks import Approval, Child, Effect, ItemRef
 from holdfast.durable.feed import DELIVERED, Delivery
 from holdfast.records.approval import NewApproval
 from holdfast.records.delta import Delta, End, NewPromise
@@ -35,9 +35,9 @@ class Draft:
     """
 
     __slots__ = (
-        "approvals", "at", "bytes", "cancel_groups", "cancels", "cancels_run", "children", "counted", "deliveries", "end", "entries",
-        "files", "groups", "items", "last_seq", "noted", "progress", "promises", "rows", "seen",
-        "withdrawn",
+        "approvals", "at", "bytes", "cancel_groups", "cancels", "cancels_run", "children", "counted", "deliveries",
+        "end", "entries",
+        "files", "groups", "items", "last_seq", "noted", "progress", "promises", "rows", "seen", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, last_seq: int, at: int) -> None:
@@ -198,11 +198,20 @@ class Draft:
             Op.CHILD, ask.key, branch=ask.branch, fingerprint=ask.fingerprint, note=ask.arguments, guarded=True
         )
 
+    def ask_people(self, ask: Approval, asked: NewApproval) -> None:
+        """Add what people are asked, and its intent, which knows the id."""
+        self.approvals.append(asked)
+        self.bytes += len(asked.body)
+        self.rows += 1
+        note = asked.id.encode()
+        self.intent(Op.APPROVAL, ask.key, branch=ask.branch, fingerprint=ask.fingerprint, note=note, guarded=True)
+
     def delta(self, rid: int, epoch: int) -> Delta:
         """The finished delta."""
         return Delta(
             rid, epoch, tuple(self.entries), tuple(self.items), tuple(self.files), tuple(self.promises),
-            tuple(self.approvals), tuple(self.withdrawn), tuple(self.groups), tuple(self.children), tuple(self.cancels), tuple(self.cancel_groups),
+            tuple(self.approvals), tuple(self.withdrawn), tuple(self.groups), tuple(self.children),
+            tuple(self.cancels), tuple(self.cancel_groups),
             self.seen, self.progress, None, self.end,
         )  # fmt: skip
 

@@ -15,6 +15,14 @@ def child_id(root: str, run_id: str, generation: int, key: str) -> str:
     return f"{root}.{digest}"
 
 
+def approval_id(activation: str, key: str) -> str:
+    """The id of what people are asked under a key.
+
+    Another activation that asks again, after a retry or a crash, gives another: what has been decided stays decided.
+    """
+    return hashlib.blake2b(f"{activation}/{key}".encode(), digest_size=10).hexdigest()
+
+
 def child_of(run: Run, key: str) -> str:
     """The same, of a run's record."""
     return child_id(run.root, run.id, run.generation, key)

@@ -47,7 +47,7 @@ class Fit:
         self.blocked = self.blocked or blocked
         self._stopped()
 
-    def check_intent(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
+    def check_intent(self, scope: Scope, ask: asks.Strict) -> None:
         """A call is made whose beginning is recorded: its arguments must be the recorded ones."""
         intent = self._recorded.intents.get(ask.key)
         attempts = self._recorded.attempts.get(ask.key)
@@ -57,7 +57,7 @@ class Fit:
             return
         if intent.seq <= self._copied:
             return  # said of its outcome: a fork has no intent without one
-        self.block(intent, f"{ask.call!r}")
+        self.block(intent, ask.shown)
 
     def accepts(self, scope: Scope, fingerprint: bytes, entry: Entry, *, guarded: bool, op: Op | None) -> bool:
         """Whether a recorded outcome may be given to the call of its key."""
@@ -75,11 +75,11 @@ class Fit:
             self._drift(entry)
         return self.blocked is None
 
-    def check_live(self, scope: Scope, ask: asks.Effect | asks.Child) -> None:
+    def check_live(self, scope: Scope, ask: asks.Strict) -> None:
         """A guarded call is about to go live: none of its scope may be recorded that the code has not made."""
         unmade = self._recorded.unmade(scope.path, scope.waived)
         if unmade is not None:
-            self.block(unmade, f"{ask.call!r} at {ask.key}")
+            self.block(unmade, f"{ask.shown} at {ask.key}")
 
     def check_end(self, scope: Scope) -> None:
         """A scope has ended by itself: the code has made every guarded call that is recorded there."""

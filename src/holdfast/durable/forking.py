@@ -10,7 +10,7 @@ from holdfast.errors import BadOption, WrongState
 from holdfast.records.journal import Entry, ItemIndex, Kind, Op
 from holdfast.records.run import Run
 
-_CALLS = (Op.STEP, Op.TOOL, Op.MODEL, Op.CHILD, Op.PROMISE)
+_CALLS = (Op.STEP, Op.TOOL, Op.MODEL, Op.CHILD, Op.PROMISE, Op.APPROVAL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from holdfast.errors import (
     CallFailed,
     ChildCancelled,
     ChildFailed,
+    NotApproved,
     NotStorable,
     OutcomeUnknown,
     PromiseFailed,
@@ -78,4 +79,6 @@ def _class_of(op: Op, type_name: str) -> type[CallFailed]:
         return ChildCancelled if type_name == CANCELLED else ChildFailed
     if op is Op.PROMISE:
         return PromiseFailed
+    if op is Op.APPROVAL:
+        return NotApproved
     return _STEP_FAILURES.get(type_name, StepFailed)

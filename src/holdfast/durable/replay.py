@@ -11,7 +11,6 @@ from holdfast import codec
 from holdfast.durable import asks
 from holdfast.durable.absent import problem_of
 from holdfast.durable.catalog import Agent
-from holdfast.durable.context import Context
 from holdfast.durable.core import Core, Identity, Loader
 from holdfast.durable.ending import end_of
 from holdfast.durable.fit import told
@@ -28,7 +27,7 @@ PATIENCE = 60.0
 _TURN = 20_000
 _CALLBACKS = 1_000_000  # that a body may run between two deliveries, all in all; a second's worth
 _CALLBACKS_EACH = 200  # more for each delivery
-_CALLED = (Op.STEP, Op.TOOL, Op.MODEL, Op.CHILD)
+_CALLED = (Op.STEP, Op.TOOL, Op.MODEL, Op.CHILD, Op.APPROVAL)
 _SHOWN = 200  # characters of a result
 
 
@@ -65,8 +64,9 @@ def make_core(agent: Agent[Any, Any], run: Run, history: History, deps: Any, loa
         run_id=run.id, root=run.root, generation=run.generation, started_at=run.started_at or run.created_at,
         digest=run.digest, agent=run.agent, version=run.version, again=run.epoch > 1 and run.generation == 0,
         seed=run.origin.seed if run.origin else None, copied=run.origin.seq if run.origin else 0,
+        activation=f"{run.id}/{run.generation}/{run.epoch}",
     )  # fmt: skip
-    body: Callable[[Scope], Any] = lambda scope: agent.fn(Context(scope.core, deps), *args, **kwargs)  # noqa: E731  # typed
+    body: Callable[[Scope], Any] = lambda scope: agent.body(scope.core, deps, args, kwargs)  # noqa: E731  # typed
     return Core(identity, history, body, agent.fn.__qualname__, loader)
 
 

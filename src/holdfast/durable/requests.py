@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,12 @@ from holdfast import codec
 from holdfast.durable import asks
 from holdfast.durable.asks import ItemRef
 from holdfast.durable.calls import Call
-from holdfast.durable.outcomes import decoder_of
+from holdfast.durable.outcomes import decoder_of, failure
 from holdfast.durable.recorded import Recorded
 from holdfast.durable.scope import Scope
 from holdfast.durable.slots import Slot
 from holdfast.durable.workspace.place import Place
-from holdfast.records.journal import Op
+from holdfast.records.journal import Entry, Op
 
 if TYPE_CHECKING:  # the core is made of this and other parts
     from holdfast.durable.core import Core
@@ -50,6 +51,40 @@ class Requests:
         # Not withdrawn, though it may not have begun: whoever awaits its result has to be told that it was cancelled.
         if f"~cancel:{key}" not in self._core.recorded.intents:
             self._core.ask(f"~cancel:{key}", asks.CancelChild(key=key, branch=scope.branch))
+
+    @types.coroutine
+    def decided(self, scope: Scope, ask: asks.Approval) -> Generator[Any, Any, Entry]:
+        """Ask people, and wait for the entry that tells what they decided.
+
+        Raises:
+            CallRefused: the run is being cancelled.
+        """
+        core = self._core
+        if core.retired or scope.loop.retired:
+            yield from scope.loop.own_future()  # as above
+        asked = ask.key in core.recorded.intents
+        if not asked:
+            core.check_cancelling(ask.key)
+        slot = core.slots.open(scope, ask.key, _decision, fingerprint=ask.fingerprint)
+        slot.guarded, slot.op = True, Op.APPROVAL
+        if asked:
+            core.fit.check_intent(scope, ask)
+        else:
+            core.ask(ask.key, ask)
+        future = core.slots.wait(scope, slot)
+        try:
+            decision: Entry = yield from future
+        finally:
+            if future.cancelled():
+                self._withdraw(scope, ask)
+        return decision
+
+    def _withdraw(self, scope: Scope, ask: asks.Approval) -> None:
+        core, mark = self._core, f"~withdraw:{ask.key}"
+        core.slots.drop(ask.key)
+        if core.retired or core.withdraw(ask.key) or mark in core.recorded.intents:
+            return
+        core.ask(mark, asks.Withdraw(key=ask.key, branch=scope.branch, id=ask.asked.id))
 
     def _open(
         self, scope: Scope, call: Call[Any], *, shared: bool, detached: bool = False
@@ -109,6 +144,10 @@ def child_ask(
         item=item,
         limit=limit,
     )
+
+
+def _decision(entry: Entry) -> Any:
+    return entry if entry.ok else failure(Op.APPROVAL, entry.key, entry.value, (), entry.seq)
 
 
 def _described(call: Call[Any], place: Place) -> tuple[bytes, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from holdfast.durable import asks
 from holdfast.durable.asks import Ask
 from holdfast.durable.draft import Draft
@@ -20,6 +22,12 @@ def write(draft: Draft, run: Run, ask: Ask) -> None:
             )
         case asks.Child():
             draft.child(ask, new_child(run, ask, draft.at))
+        case asks.Approval():
+            due_at = None if ask.due_in is None else draft.at + ask.due_in
+            draft.ask_people(ask, replace(ask.asked, at=draft.at, due_at=due_at))
+        case asks.Withdraw():
+            draft.withdrawn.append(ask.id)
+            draft.intent(Op.RUN, f"~withdraw:{ask.key}", branch=ask.branch)
         case asks.Declare():
             draft.promises.append(NewPromise(id=f"{run.id}/{ask.key}", key=ask.key, schema=ask.schema))
             draft.intent(Op.PROMISE, ask.key, branch=ask.branch)

@@ -28,7 +28,7 @@ def as_json(channel: Channel, delivery: Delivery, link: Link | None) -> dict[str
     the data has ``approvals``, the riskiest first, and ``more``, the number of those left out.
     """
     told = [_told(channel, delivery.approvals[one.about], one, link) for one in delivery.news[:AT_MOST]]
-    envelope = {"type": delivery.message.event, "timestamp": _iso(delivery.message.at)}
+    envelope = {"type": delivery.message.event, "timestamp": iso(delivery.message.at)}
     if delivery.message.event != DIGEST:
         return envelope | {"data": told[0]}
     return envelope | {"data": {"approvals": told, "more": len(delivery.news) - len(told)}}
@@ -81,7 +81,7 @@ def _lines(channel: Channel, approval: Approval, news: News, link: Link | None) 
         yield f"{approval.state}{_by(approval)}"
         return
     asked = ", ".join(approval.to) or "any reviewer"
-    yield f"asked of {asked}" + (f", until {_iso(approval.due_at)}" if approval.due_at is not None else "")
+    yield f"asked of {asked}" + (f", until {iso(approval.due_at)}" if approval.due_at is not None else "")
     yield link(approval, channel.person) if link is not None else f"holdfast inbox show {approval.id}"
 
 
@@ -89,7 +89,7 @@ def _told(channel: Channel, approval: Approval, news: News, link: Link | None) -
     body = body_of(approval)
     told = {
         "event": news.event,
-        "at": _iso(news.at),
+        "at": iso(news.at),
         "id": approval.id,
         "run_id": approval.run_id,
         "agent": approval.agent,
@@ -99,7 +99,7 @@ def _told(channel: Channel, approval: Approval, news: News, link: Link | None) -
         "because": _short(body.get("because") or ""),
         "risk": approval.risk,
         "to": list(approval.to),
-        "due_at": _iso(approval.due_at),
+        "due_at": iso(approval.due_at),
         "digest": approval.digest,
         "url": link(approval, channel.person) if link is not None and news.topic == "asked" else None,
     }
@@ -111,7 +111,8 @@ def _by(approval: Approval) -> str:
     return f" by {', '.join(names)}" if names else ""
 
 
-def _iso(at: int | None) -> str | None:
+def iso(at: int | None) -> str | None:
+    """A time as letters say it: ISO 8601, UTC, to the second."""
     return None if at is None else to_datetime(at).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

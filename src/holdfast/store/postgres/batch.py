@@ -13,6 +13,7 @@ from holdfast.errors import StoreRejected
 from holdfast.records.delta import Block, Delta, Finish, HandBack, Pause, Renew, Suspend
 from holdfast.records.journal import Entry
 from holdfast.records.run import NewRun
+from holdfast.store.postgres.approvals import asked
 from holdfast.store.postgres.columns import of_runs, turned
 from holdfast.store.postgres.text import stored
 from holdfast.store.postgres.values import KINDS, chunks_bytes, progress_text
@@ -95,6 +96,8 @@ class Batch:
             self._reasons |= {ORPHANED, FALLEN}
         if delta.promises or delta.groups or delta.cancels or delta.cancel_groups:
             self._gather_acts(n, delta)
+        if delta.approvals or delta.withdrawn:
+            self._gather_approvals(n, delta)
         if delta.end is not None:
             self._gather_end(n, delta)
 
@@ -120,6 +123,12 @@ class Batch:
             self._act("cancel_groups", n=n, map=map, at=at)
         if delta.cancels or delta.cancel_groups:
             self._reasons.update(_OF_CANCELS)
+
+    def _gather_approvals(self, n: int, delta: Delta) -> None:
+        for new in delta.approvals:
+            self._act("approvals", n=n, body=_text(new.body), **asked(new))
+        for approval_id in delta.withdrawn:
+            self._act("withdrawn", n=n, id=stored(approval_id), at=_time_of(delta))
 
     def _act(self, kind: str, **fields: Any) -> None:
         self._acts.setdefault(kind, []).append(fields)

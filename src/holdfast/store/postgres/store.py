@@ -8,30 +8,39 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from typing import Any, TypeVar
 
 from holdfast.errors import CommitUnknown, StoreUnusable, UnknownRun
+from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
 from holdfast.records.delta import Delta, Verdict
+from holdfast.records.document import Document, Put
 from holdfast.records.files import FileInfo, FileKind
 from holdfast.records.journal import EndedChild, Entry, History, News
+from holdfast.records.outbox import Message, NewMessage, Sent
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Demand, Hosted, Quota, Worker
 from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
-from holdfast.store.postgres import history, pruning, searching
+from holdfast.store.desk import ApprovalFilter
+from holdfast.store.postgres import approvals, history, pruning, searching
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.batch import FALLEN, ORPHANED, Batch, cancelled
 from holdfast.store.postgres.claims import Claims
 from holdfast.store.postgres.columns import of_runs
+from holdfast.store.postgres.documents import document_of, of_puts
 from holdfast.store.postgres.gathering import Gathering
 from holdfast.store.postgres.leases import PostgresKeeper
 from holdfast.store.postgres.links import Limits, Links, Row
 from holdfast.store.postgres.notifier import Notifier
 from holdfast.store.postgres.opening import open_schema
+from holdfast.store.postgres.outbox import message_of, of_settling
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import (
+    APPROVALS,
     COMMITS,
+    DOCUMENTS,
     FILES,
     HISTORY,
     LEASES,
     NEWS,
+    OUTBOX,
     PROMISES,
     PRUNING,
     REPAIRS,
@@ -39,7 +48,7 @@ from holdfast.store.postgres.statements import (
     Names,
 )
 from holdfast.store.postgres.telling import PostgresEars, Telling
-from holdfast.store.postgres.text import stored, stored_or_none
+from holdfast.store.postgres.text import read, stored, stored_or_none
 from holdfast.store.postgres.transactions import Transactions
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub
@@ -103,7 +112,7 @@ class PostgresStore:
     # Runs
 
     async def start(self, new: Sequence[NewRun]) -> list[Started]:
-        given = (*of_runs(new), cancelled(ORPHANED), cancelled(FALLEN))
+        given = (*of_runs(new), cancelled(ORPHANED), cancelled(FALLEN), [stored(run.by) for run in new])
         rows = await self._do(self._links.fetch(RUNS.start, *given), stirs=True)
         if not rows:  # all of them are new
             return [Started(id=run.id, created=True, digest=run.digest) for run in new]
@@ -278,6 +287,86 @@ class PostgresStore:
     async def transact(self, worker_id: str, work: Work) -> Transacted:
         self._refuse_closed()
         return await self._transactions.transact(worker_id, work, self._reach)
+
+    # People: what they are asked
+
+    async def approval(self, approval_id: str) -> Approval | None:
+        rows = await self._links.fetch(APPROVALS.get, stored(approval_id))
+        return approvals.approval_of(rows[0]) if rows else None
+
+    async def approvals(self, which: ApprovalFilter) -> list[Approval]:
+        async with self._links.reading(patient=True) as con:
+            return await approvals.find(con, self._names, which)
+
+    async def count_approvals(self, which: ApprovalFilter) -> int:
+        async with self._links.reading(patient=True) as con:
+            return await approvals.count(con, self._names, which)
+
+    async def rule(self, rulings: Sequence[Ruling], *, puts: Sequence[Put] = ()) -> list[Ruled]:
+        given = approvals.of_rulings(rulings, puts)
+        verdicts = _first(await self._do(self._twice(APPROVALS.rule, *given), stirs=True))
+        return [Ruled(verdict) for verdict in verdicts]
+
+    async def _twice(self, statement: str, *given: Any) -> list[Row]:
+        """Write what knows itself again when it is sent again."""
+        try:
+            return await self._links.write(statement, *given)
+        except CommitUnknown:
+            return await self._links.write(statement, *given)
+
+    async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
+        return [approvals.approval_of(row) for row in await self._links.fetch(APPROVALS.due, now, limit)]
+
+    async def next_due(self) -> int | None:
+        found: int | None = await self._links.value(APPROVALS.next_due)
+        return found
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        await self._do(self._links.write(APPROVALS.note, *approvals.of_audit(entries)))
+
+    async def audited(
+        self, *, subject: str | None = None, actor: str | None = None, run_id: str | None = None, after: int = 0,
+        limit: int = 100,
+    ) -> list[AuditEntry]:  # fmt: skip
+        async with self._links.reading(patient=True) as con:
+            return await approvals.audited(con, self._names, subject, actor, run_id, after, limit)
+
+    async def starter(self, root: str) -> str:
+        return read(await self._links.value(APPROVALS.starter, root) or "")
+
+    # Documents
+
+    async def document(self, kind: str, document_id: str, *, now: int) -> Document | None:
+        rows = await self._links.fetch(DOCUMENTS.get, stored(kind), stored(document_id), now)
+        return document_of(rows[0]) if rows else None
+
+    async def documents(self, kind: str, *, now: int, after: str = "", limit: int = 1000) -> list[Document]:
+        rows = await self._links.fetch(DOCUMENTS.page, stored(kind), stored(after), now, limit)
+        return [document_of(row) for row in rows]
+
+    async def put(self, puts: Sequence[Put], *, audit: Sequence[AuditEntry] = ()) -> bool:
+        return await self._ask(DOCUMENTS.put, *of_puts(puts), *approvals.of_audit(audit))
+
+    async def sweep_documents(self, *, now: int, limit: int) -> int:
+        return int(_first(await self._do(self._links.fetch(DOCUMENTS.sweep, now, limit))))
+
+    # The outbox
+
+    async def take_messages(self, *, now: int, hold: int, limit: int) -> list[Message]:
+        return [message_of(row) for row in await self._do(self._links.write(OUTBOX.take, now, hold, limit))]
+
+    async def settle_messages(self, sent: Sequence[Sent], *, new: Sequence[NewMessage] = ()) -> None:
+        await self._do(self._links.write(OUTBOX.settle, *of_settling(sent, new)), stirs=bool(new))
+
+    async def dead_messages(self, *, after: int = 0, limit: int = 100) -> list[Message]:
+        return [message_of(row) for row in await self._links.fetch(OUTBOX.dead, after, limit)]
+
+    async def revive_message(self, n: int, *, now: int) -> bool:
+        return await self._ask(OUTBOX.revive, n, now)
+
+    async def next_message(self) -> int | None:
+        found: int | None = await self._links.value(OUTBOX.next)
+        return found
 
     # Leases
 

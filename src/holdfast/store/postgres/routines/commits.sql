@@ -65,6 +65,9 @@ BEGIN
             FROM jsonb_to_recordset(_acts -> 'groups') AS g (
                 n int, map bigint, key text, total bigint, lim bigint, every boolean, first_failure boolean, at bigint)
             WHERE _v[g.n] = 1 AND _rounds[g.n] = _round;
+            IF _acts ?| ARRAY['approvals', 'withdrawn'] THEN
+                PERFORM routines.ask_people(_rids, _rounds, _v, _round, _acts);
+            END IF;
         END IF;
         IF cardinality(_c_n) > 0 THEN
             PERFORM routines.start_children(
@@ -218,7 +221,7 @@ BEGIN
             routines.insert_runs(_ids, _agents, _versions, _keys, _priorities, _ats, _timeouts, _roots, _digests, _inputs,
                                  _parents, _parent_keys, _detached, _maps, _ords, _branches, _held, _tag_runs, _tags,
                                  decode(_packed ->> 'its parent has ended', 'base64'),
-                                 decode(_packed ->> 'its parent cancelled', 'base64'))
+                                 decode(_packed ->> 'its parent cancelled', 'base64'), NULL)
         ) AS c (id, n, at, map, held, agent, rid, found, fresh, digest)
         WHERE NOT c.fresh
     LOOP
@@ -309,15 +312,16 @@ BEGIN
     -- nobody could await them any more
     PERFORM routines.cancel_children(ARRAY[_rid], NULL, 'its parent began again',
                                      decode(_packed ->> 'its parent began again', 'base64'), _now);
+    PERFORM routines.withdraw_all(ARRAY[_rid], _now);
     DELETE FROM holdfast.journal WHERE rid = _rid;
     DELETE FROM holdfast.items WHERE rid = _rid;
     DELETE FROM holdfast.groups WHERE rid = _rid;
     DELETE FROM holdfast.endings WHERE rid = _rid;
     DELETE FROM holdfast.transacted WHERE rid = _rid;
     PERFORM routines.collapse_files(_rid);
-    -- News of children goes with the generation that ends; what stays is numbered up to `wakes`: with a gap the run could
+    -- News of children and of people goes with the generation that ends; what stays is numbered up to `wakes`: with a gap the run could
     -- never have seen everything.
-    DELETE FROM holdfast.inbox WHERE rid = _rid AND op IN (3, 6);
+    DELETE FROM holdfast.inbox WHERE rid = _rid AND op IN (3, 6, 9);
     SELECT count(*) INTO _unseen FROM holdfast.inbox WHERE rid = _rid;
     IF _unseen > 0 THEN
         WITH taken AS (

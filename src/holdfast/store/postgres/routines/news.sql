@@ -47,8 +47,8 @@ BEGIN
     RETURN true;
 END $$;
 
--- End a run: tell its parent, drop its news, and cancel the children that depend on it. `_fallen` is the packed failure of
--- those, whose reason is `its parent <status>`.
+-- End a run: tell its parent, drop its news, withdraw what it asks, and cancel the children that depend on it. `_fallen` is the
+-- packed failure of those, whose reason is `its parent <status>`.
 CREATE FUNCTION routines.end_run(
     _rid bigint, _status text, _value bytea, _at bigint, _because bigint, _fallen bytea
 ) RETURNS void LANGUAGE plpgsql AS $$
@@ -64,6 +64,9 @@ BEGIN
         entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = _rid)
     WHERE r.rid = _rid;
     DELETE FROM holdfast.inbox WHERE rid = _rid;
+    IF EXISTS (SELECT FROM holdfast.approvals AS a WHERE a.rid = _rid AND a.state = 'pending') THEN
+        PERFORM routines.withdraw_all(ARRAY[_rid], _at);
+    END IF;
     IF _place.parent IS NOT NULL THEN
         PERFORM routines.tell_parent(_place.parent, _place.parent_key, _place.parent_generation, _place.map, _place.ord,
                                      _place.branch, _place.held, _won, _value, _at);
@@ -192,6 +195,7 @@ BEGIN
         SELECT told.rid, told.wakes, 7, 'cancel', false, _error FROM told;
         EXIT WHEN _idle IS NULL;
         DELETE FROM holdfast.inbox WHERE rid = ANY (_idle);
+        PERFORM routines.withdraw_all(_idle, _at);
         _parents := _idle;
         _map := NULL;
     END LOOP;

@@ -46,6 +46,7 @@ BEGIN
           WHERE p.rid = _rid AND p.ok IS NOT NULL
             AND p.key NOT IN (SELECT j.key FROM holdfast.journal AS j WHERE j.rid = _rid AND j.kind = 3 AND j.op = 4)
           ORDER BY p.at, p.key) AS p;
+    PERFORM routines.retell_approvals(_rid, _at);
 END $$;
 
 -- Delete what was recorded from this number on. A branch that failed goes back to what failed inside it.
@@ -85,8 +86,8 @@ BEGIN
       AND j.key IN (SELECT o.key FROM holdfast.journal AS o WHERE o.rid = _rid AND o.seq = _seq AND o.kind = 3);
 END $$;
 
--- Forget children whose end is not journaled, requests to cancel them, and groups that are not complete: the body asks for
--- them again.
+-- Forget children whose end is not journaled, requests to cancel them, what nobody has answered, and groups that are not
+-- complete: the body asks for them again.
 CREATE FUNCTION routines.tie_up(_rid bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM holdfast.journal AS j
@@ -96,6 +97,7 @@ BEGIN
     DELETE FROM holdfast.journal AS j
     WHERE j.rid = _rid AND j.kind = 1 AND j.op = 3
       AND j.key NOT IN (SELECT o.key FROM holdfast.journal AS o WHERE o.rid = _rid AND o.kind = 3 AND o.op = 3);
+    PERFORM routines.forget_asked(_rid);
     DELETE FROM holdfast.groups AS g
     WHERE g.rid = _rid AND (g.total IS NULL OR g.total > (
         SELECT count(*) FROM holdfast.items AS i WHERE i.rid = _rid AND i.map = g.map));
@@ -145,12 +147,13 @@ BEGIN
     END IF;
     -- Its clock is the origin's, as are chance and ids, so that the copied entries replay.
     INSERT INTO holdfast.runs (id, agent, version, key, started_as, status, priority, ready_at, root, created_at, started_at,
-                               deadline_at, digest, input, origin, origin_seq, seed, effects_as)
+                               deadline_at, digest, input, origin, origin_seq, seed, effects_as, started_by)
     VALUES (_id, _origin.agent, _version, _key, _origin.agent, 'queued', _origin.priority, _at, _id, _at, _origin.started_at,
             _at + _origin.deadline_at - _origin.created_at, _origin.digest, _origin.input, _from, _seq,
             coalesce(_origin.seed, _from || '/' || _origin.generation),
             CASE WHEN _keep_keys THEN coalesce(_origin.effects_as, CASE _origin.generation
-                WHEN 0 THEN _from ELSE _from || '.' || _origin.generation END) END)
+                WHEN 0 THEN _from ELSE _from || '.' || _origin.generation END) END,
+            coalesce((SELECT r.started_by FROM holdfast.runs AS r WHERE r.id = _origin.root), ''))
     ON CONFLICT DO NOTHING
     RETURNING rid INTO _rid;
     IF _rid IS NULL THEN
@@ -231,6 +234,7 @@ BEGIN
     DELETE FROM holdfast.files WHERE rid = ANY (_rids);
     DELETE FROM holdfast.uses WHERE rid = ANY (_rids);
     DELETE FROM holdfast.transacted WHERE rid = ANY (_rids);
+    DELETE FROM holdfast.approvals WHERE rid = ANY (_rids);
     DELETE FROM holdfast.runs WHERE rid = ANY (_rids);
     RETURN cardinality(_rids);
 END $$;

@@ -2,12 +2,13 @@
 
 -- Insert runs that do not exist yet; cancel those whose parent is past wanting them; fill groups up to their limits.
 -- Answers, unless all are new, for each in order: the run of that id or key, and whether it is new. `_orphaned` is the packed failure
--- with the reason `its parent has ended`, `_fallen` the one with `its parent cancelled`.
+-- with the reason `its parent has ended`, `_fallen` the one with `its parent cancelled`. `_started_by` counts for runs without a
+-- parent only; NULL: nobody.
 CREATE FUNCTION routines.insert_runs(
     _ids text[], _agents text[], _versions text[], _keys text[], _priorities bigint[], _ats bigint[], _timeouts bigint[],
     _roots text[], _digests bytea[], _inputs bytea[],
     _parents text[], _parent_keys text[], _detached boolean[], _maps bigint[], _ords bigint[], _branches bigint[],
-    _held boolean[], _tag_runs text[], _tags text[], _orphaned bytea, _fallen bytea
+    _held boolean[], _tag_runs text[], _tags text[], _orphaned bytea, _fallen bytea, _started_by text[]
 ) RETURNS TABLE (rid bigint, id text, fresh boolean, digest bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -23,14 +24,15 @@ BEGIN
     WITH fresh AS (
         INSERT INTO holdfast.runs (id, agent, version, key, started_as, status, priority, ready_at, root,
                                    parent, parent_key, parent_generation, detached, map, ord, branch, held,
-                                   created_at, deadline_at, digest, input)
+                                   created_at, deadline_at, digest, input, started_by)
         SELECT c.id, c.agent, c.version, c.key, c.agent, 'queued', c.priority, c.at, c.root,
                p.rid, c.parent_key, p.generation, c.detached, c.map, c.ord, c.branch, c.held,
-               c.at, c.at + c.timeout, c.digest, c.input
+               c.at, c.at + c.timeout, c.digest, c.input,
+               CASE WHEN p.rid IS NULL THEN coalesce(c.started_by, '') ELSE '' END
         FROM unnest(_ids, _agents, _versions, _keys, _priorities, _ats, _timeouts, _roots, _digests, _inputs,
-                    _parents, _parent_keys, _detached, _maps, _ords, _branches, _held)
+                    _parents, _parent_keys, _detached, _maps, _ords, _branches, _held, _started_by)
              WITH ORDINALITY AS c (id, agent, version, key, priority, at, timeout, root, digest, input,
-                                   parent_id, parent_key, detached, map, ord, branch, held, n)
+                                   parent_id, parent_key, detached, map, ord, branch, held, started_by, n)
         LEFT JOIN holdfast.runs AS p ON p.id = c.parent_id
         ORDER BY c.n
         ON CONFLICT DO NOTHING
@@ -82,7 +84,7 @@ CREATE FUNCTION routines.start(
     _ids text[], _agents text[], _versions text[], _keys text[], _priorities bigint[], _ats bigint[], _timeouts bigint[],
     _roots text[], _digests bytea[], _inputs bytea[],
     _parents text[], _parent_keys text[], _detached boolean[], _maps bigint[], _ords bigint[], _branches bigint[],
-    _held boolean[], _tag_runs text[], _tags text[], _orphaned bytea, _fallen bytea
+    _held boolean[], _tag_runs text[], _tags text[], _orphaned bytea, _fallen bytea, _started_by text[]
 ) RETURNS TABLE (id text, fresh boolean, digest bytea) LANGUAGE plpgsql PLANNED AS $$
 BEGIN
     PERFORM routines.be_durable();
@@ -93,7 +95,7 @@ BEGIN
         SELECT s.id, s.fresh, s.digest
         FROM routines.insert_runs(_ids, _agents, _versions, _keys, _priorities, _ats, _timeouts, _roots, _digests, _inputs,
                                   _parents, _parent_keys, _detached, _maps, _ords, _branches, _held, _tag_runs, _tags,
-                                  _orphaned, _fallen) AS s;
+                                  _orphaned, _fallen, _started_by) AS s;
 END $$;
 
 -- Put a stopped run back to the queue, or take back the request to pause it.

@@ -76,7 +76,7 @@ WHERE r.id = $1 ORDER BY a.epoch;
 -- name: start
 -- Insert runs that do not exist yet.
 SELECT id, fresh, digest FROM routines.start(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21);
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22);
 
 -- name: cancel
 -- Ask a run to cancel.

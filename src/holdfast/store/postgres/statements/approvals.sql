@@ -1,0 +1,79 @@
+-- name: get
+-- The approval of this id.
+SELECT * FROM routines.approval_rows WHERE id = $1;
+
+-- name: find
+-- Those in one state that match, in their order, from a place on; NULL matches all.
+SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
+       a.digest, a.body, a.created_at, a.decided_at, a.decision
+FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
+WHERE a.state = $1
+  AND ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
+  AND ($3::text IS NULL OR r.agent = $3) AND ($4::text IS NULL OR r.root = $4)
+  AND a.risk >= $5::bigint AND ($6::bigint IS NULL OR a.due_at < $6)
+  AND a.risk <= $7::bigint AND (a.risk < $7 OR a.n > $8::bigint)
+ORDER BY a.risk DESC, a.n LIMIT $9;
+
+-- name: find_below
+-- The same among those of a run, or of a tree: a span of ids.
+SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
+       a.digest, a.body, a.created_at, a.decided_at, a.decision
+FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
+WHERE a.state = $1
+  AND ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
+  AND ($3::text IS NULL OR r.agent = $3) AND ($4::text IS NULL OR r.root = $4)
+  AND a.risk >= $5::bigint AND ($6::bigint IS NULL OR a.due_at < $6)
+  AND a.risk <= $7::bigint AND (a.risk < $7 OR a.n > $8::bigint)
+  AND a.rid = ANY (ARRAY(SELECT b.rid FROM holdfast.runs AS b WHERE b.id BETWEEN $10::text AND $11::text))
+ORDER BY a.risk DESC, a.n LIMIT $9;
+
+-- name: count
+-- How many match that are in one state.
+SELECT count(*) FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
+WHERE a.state = $1
+  AND ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
+  AND ($3::text IS NULL OR r.agent = $3) AND ($4::text IS NULL OR r.root = $4)
+  AND a.risk >= $5::bigint AND ($6::bigint IS NULL OR a.due_at < $6);
+
+-- name: count_below
+-- The same among those of a run, or of a tree.
+SELECT count(*) FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
+WHERE a.state = $1
+  AND ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
+  AND ($3::text IS NULL OR r.agent = $3) AND ($4::text IS NULL OR r.root = $4)
+  AND a.risk >= $5::bigint AND ($6::bigint IS NULL OR a.due_at < $6)
+  AND a.rid = ANY (ARRAY(SELECT b.rid FROM holdfast.runs AS b WHERE b.id BETWEEN $7::text AND $8::text));
+
+-- name: due
+-- Pending ones whose deadline has come, the longest due first.
+SELECT * FROM routines.approval_rows AS a WHERE a.state = 'pending' AND a.due_at <= $1 ORDER BY a.due_at, a.n LIMIT $2;
+
+-- name: next_due
+-- The earliest deadline of those that are pending.
+SELECT min(due_at) FROM holdfast.approvals WHERE state = 'pending' AND due_at IS NOT NULL;
+
+-- name: rule
+-- Apply rulings and changes of documents.
+SELECT routines.rule($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+                     $23);
+
+-- name: note
+-- Append to the audit trail.
+SELECT routines.note($1, $2, $3, $4, $5, $6);
+
+-- name: noted
+-- The audit trail after an entry; NULL matches all.
+SELECT n, at, actor, action, subject, run_id, detail FROM holdfast.audit
+WHERE n > $1 AND ($2::text IS NULL OR subject = $2) AND ($3::text IS NULL OR actor = $3)
+  AND ($4::text IS NULL OR run_id = $4)
+ORDER BY n LIMIT $5;
+
+-- name: noted_of
+-- The same of one subject.
+SELECT n, at, actor, action, subject, run_id, detail FROM holdfast.audit
+WHERE n > $1 AND subject = $2 AND ($3::text IS NULL OR actor = $3) AND ($4::text IS NULL OR run_id = $4)
+ORDER BY n LIMIT $5;
+
+-- name: starter
+-- Who started the tree of this root.
+SELECT started_by FROM holdfast.runs WHERE id = $1;
