@@ -13,16 +13,20 @@ import typer
 from holdfast.cli import (
     acts,
     demand,
+    dev,
     doctor,
     export,
     files,
     fork,
+    people,
     promise,
     prune,
     replay,
     runs,
+    server,
     start,
     to_test,
+    tokens,
     watch,
     worker,
     workers,
@@ -46,8 +50,12 @@ app = typer.Typer(
 _runs = typer.Typer(help="Look at runs, and tell them things.", rich_markup_mode=None)
 _workers = typer.Typer(help="Look at workers.", rich_markup_mode=None)
 _promise = typer.Typer(help="Give runs what they wait for.", rich_markup_mode=None)
+_people = typer.Typer(help="Say who may do what, over the HTTP API and its pages.", rich_markup_mode=None)
+_tokens = typer.Typer(help="Make and revoke API tokens.", rich_markup_mode=None)
 
+app.command("dev")(dev.dev)
 app.command("worker")(worker.worker)
+app.command("server")(server.server)
 app.command("start")(start.start)
 app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
@@ -75,6 +83,16 @@ _workers.command("demand")(demand.demand)
 app.add_typer(_promise, name="promise")
 _promise.command("resolve")(promise.resolve)
 _promise.command("fail")(promise.fail)
+app.add_typer(_people, name="people")
+_people.command("add")(people.add)
+_people.command("list")(people.list_people)
+_people.command("roles")(people.roles)
+_people.command("link")(people.link)
+_people.command("remove")(people.remove)
+app.add_typer(_tokens, name="tokens")
+_tokens.command("new")(tokens.new)
+_tokens.command("list")(tokens.list_tokens)
+_tokens.command("revoke")(tokens.revoke)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -12,7 +12,7 @@ AppStore = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help="sqlite:///file.db or postgresql://host/db; else $HOLDFAST_STORE, else ./.holdfast/<app>.db.",
+        help="sqlite:///file.db, postgresql://host/db, http://server; else $HOLDFAST_STORE, else ./.holdfast/<app>.db.",
     ),
 ]
 Store = Annotated[
@@ -20,7 +20,7 @@ Store = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help="sqlite:///file.db or postgresql://host/db; else $HOLDFAST_STORE, else the *.db in ./.holdfast.",
+        help="sqlite:///file.db, postgresql://host/db, http://server; else $HOLDFAST_STORE, else ./.holdfast/*.db.",
     ),
 ]
 Of = Annotated[

@@ -29,7 +29,8 @@ from holdfast.telemetry.metrics import Exposition
 
 logger = logging.getLogger("holdfast.cli")
 
-_STOP = (signal.SIGTERM, signal.SIGINT)
+STOP = (signal.SIGTERM, signal.SIGINT)
+"""Signals that stop a process that serves."""
 _CENSUS = 15.0  # seconds between counts of the runs, where their number is served
 _ECHO = 1.0  # seconds; what passes signals on (timeout, a shell, uv) often delivers the same one twice
 
@@ -115,15 +116,16 @@ async def _host(
 ) -> None:
     stop = asyncio.Event()
     async with app.open(store, settings=settings, agents=agents) as runtime:
-        for number in _STOP:
-            asyncio.get_running_loop().add_signal_handler(number, _tell_to_stop, number, stop)
+        for number in STOP:
+            asyncio.get_running_loop().add_signal_handler(number, tell_to_stop, number, stop)
         await _say_ready(runtime, metrics, as_json=as_json)
         await stop.wait()
     logger.info("stopped: the runs are handed back")
-    _leave_threads_behind()
+    leave_threads_behind()
 
 
-def _tell_to_stop(number: signal.Signals, stop: asyncio.Event) -> None:
+def tell_to_stop(number: signal.Signals, stop: asyncio.Event) -> None:
+    """Handle a signal: stop in an orderly way; another one ends the process at once."""
     if stop.is_set():
         return
     stop.set()
@@ -132,7 +134,7 @@ def _tell_to_stop(number: signal.Signals, stop: asyncio.Event) -> None:
 
 
 def _let_signals_kill() -> None:
-    for each in _STOP:
+    for each in STOP:
         asyncio.get_running_loop().remove_signal_handler(each)
         signal.signal(each, signal.SIG_DFL)
 
@@ -146,7 +148,7 @@ async def _say_ready(runtime: Runtime, metrics: str | None, *, as_json: bool) ->
         say(f"ready: worker {own.id} hosts {hosts_text(own)} on {runtime.store.url}{shown}")
 
 
-def _leave_threads_behind() -> None:
+def leave_threads_behind() -> None:
     """A sync step that outlived the grace must not keep the process: the interpreter would wait for its thread."""
     if any(thread.name.startswith("holdfast-step") for thread in threading.enumerate()):
         logger.warning("a sync step is still at work: its process ends without it, another worker repeats it")

@@ -7,19 +7,32 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from holdfast.approvals.desk import Desk
+from holdfast.approvals.tokens import DecisionTokens
 from holdfast.clock import Clock, SystemClock
 from holdfast.durable.catalog import Catalog
 from holdfast.durable.client import Client
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import JsonOnly, StrictHeaders
+from holdfast.server.edges import JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
-from holdfast.server.routes import events, files, health, journal, people, promises, runs, workers
+from holdfast.server.routes import (
+    approvals,
+    events,
+    files,
+    health,
+    journal,
+    messages,
+    people,
+    promises,
+    resume,
+    runs,
+    workers,
+)
 from holdfast.store.base import Store
 
-_ROUTERS = (runs, journal, files, promises, workers, events, people, health)
+_ROUTERS = (runs, journal, files, promises, approvals, resume, messages, workers, events, people, health)
 _ABOUT = """Runs, what they wait for, and what they ask of people.
 
 Every request says who sends it: `Authorization: Bearer hf_…`, or a browser's session with its CSRF token. Errors are
@@ -56,12 +69,13 @@ def create_app(
         separate_input_output_schemas=False,
         middleware=[
             Middleware(StrictHeaders, secure=config.secure),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts)),
+            Middleware(KnownHosts, hosts=config.hosts),
             Middleware(JsonOnly),
         ],
     )
     app.state.house = House(
-        store=store, client=client, clock=clock, people=People(store, clock), config=config
+        store=store, client=client, clock=clock, people=People(store, clock), config=config,
+        desk=Desk(client), decisions=DecisionTokens(store, clock),
     )  # fmt: skip
     problems.install(app)
     for module in _ROUTERS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -70,3 +73,31 @@ def _other_type(scope: Scope) -> bool:
         return False
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json"))
+
+
+class KnownHosts:
+    """Answers only to the names that the server has: a browser that was given another may have been tricked.
+
+    Args:
+        app: what answers.
+        hosts: the names, in lower case; ``*`` for any.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._known(Headers(scope=scope).get("host", "")):
+            response = answer(scope["path"], of_status(400), "the Host header is none of this server's names")
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _known(self, host: str) -> bool:
+        if "*" in self._hosts:
+            return True
+        try:
+            return urlsplit(f"//{host}").hostname in self._hosts
+        except ValueError:
+            return False

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from holdfast.approvals.desk import Desk
+from holdfast.approvals.tokens import DecisionTokens
 from holdfast.clock import Clock
 from holdfast.durable.client import Client
 from holdfast.people import People
@@ -49,6 +51,8 @@ class House:
     clock: Clock
     people: People
     config: ServerConfig
+    desk: Desk
+    decisions: DecisionTokens
     stopping: bool = False
     watches: set[Watch] = field(default_factory=set)  # of streams that are open
 

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from holdfast import errors
 from holdfast.wire.problems import FAULT, INVALID, MALFORMED, Sort, of_status, sort_of
+from holdfast.wire.values import iso
 
 logger = logging.getLogger("holdfast.server")
 
@@ -63,8 +64,13 @@ def answer(
     request_path: str, sort: Sort, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """The response that says a problem."""
+    body = _document(request_path, sort, detail, more)
+    return JSONResponse(body, sort.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _document(request_path: str, sort: Sort, detail: str, more: Mapping[str, Any]) -> dict[str, Any]:
     about = _about(request_path) | {name: value for name, value in more.items() if value is not None}
-    body = {
+    return {
         "type": f"/problems/{sort.slug}",
         "title": sort.title,
         "status": sort.status,
@@ -72,7 +78,6 @@ def answer(
         "instance": request_path,
         **about,
     }
-    return JSONResponse(body, sort.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def answer_error(request_path: str, error: Exception) -> JSONResponse:
@@ -85,8 +90,20 @@ def answer_error(request_path: str, error: Exception) -> JSONResponse:
     if sort is FAULT:
         logger.error("%s failed", request_path, exc_info=error)
         return answer(request_path, sort, _HIDDEN)
-    more = error.about if isinstance(error, errors.HoldfastError) and hasattr(error, "about") else {}
-    return answer(request_path, sort, str(error), headers=headers, **more)
+    return answer(request_path, sort, str(error), headers=headers, **_more(error))
+
+
+def problem_json(request_path: str, error: errors.HoldfastError) -> dict[str, Any]:
+    """The problem document of an error, to be part of an answer."""
+    return _document(request_path, sort_of(error), str(error), _more(error))
+
+
+def _more(error: Exception) -> dict[str, Any]:
+    """What an error of the desk knows: who was first, and when; the present digest; where an edit does not fit."""
+    known = {name: getattr(error, name, None) for name in ("state", "by", "at", "present", "path")}
+    if isinstance(error, errors.AlreadyDecided):
+        known["at"] = iso(error.at)
+    return known if isinstance(error, errors.DeskRefused) else {}
 
 
 def install(app: FastAPI) -> None:

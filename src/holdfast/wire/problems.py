@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from holdfast import errors
+from holdfast.wire.values import micros_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +77,23 @@ def of_status(status: int) -> Sort:
     return _OF_STATUS.get(status) or _sort(phrase.lower().replace(" ", "-"), status, phrase)
 
 
-def error_of(slug: str, status: int) -> type[errors.HoldfastError]:
-    """The class of error that a problem stands for."""
+def rebuilt(problem: Mapping[str, Any]) -> errors.HoldfastError:
+    """The error that a problem document stands for."""
+    detail = str(problem.get("detail", ""))
+    cls = _class_of(str(problem.get("type", "")).rpartition("/")[2], int(problem.get("status", 500)))
+    if cls is errors.AlreadyDecided:
+        who, at = tuple(problem.get("by", ())), micros_of(problem.get("at")) or 0
+        return errors.AlreadyDecided(detail, state=problem.get("state", ""), by=who, at=at)
+    if cls is errors.ApprovalOver:
+        return errors.ApprovalOver(detail, state=problem.get("state", ""))
+    if cls is errors.WrongDigest:
+        return errors.WrongDigest(detail, present=problem.get("present", ""))
+    if cls is errors.EditRefused:
+        return errors.EditRefused(detail, path=problem.get("path", "$"))
+    return cls(detail)
+
+
+def _class_of(slug: str, status: int) -> type[errors.HoldfastError]:
     if status >= 500 and slug not in ("busy", "store-unusable"):
         return errors.StoreError
     if slug in ("invalid", "malformed", "bad-request-value"):

@@ -12,7 +12,7 @@ import httpx2
 
 from holdfast.clock import jitter
 from holdfast.errors import BadOption, HoldfastError, StoreBusy, StoreUnusable
-from holdfast.wire.problems import error_of
+from holdfast.wire.problems import rebuilt
 
 _TRIES = 4
 _PATIENCE = httpx2.Timeout(60.0, connect=10.0)
@@ -135,10 +135,11 @@ class Api:
     def _problem(self, response: httpx2.Response) -> HoldfastError:
         if not response.headers.get("content-type", "").startswith("application/problem+json"):
             return StoreBusy(self._said(response)) if response.status_code in _AGAIN else self._foreign(response)
-        problem = self.decoded(response)
-        slug = str(problem.get("type", "")).rpartition("/")[2]
-        error = error_of(slug, response.status_code)(problem.get("detail", ""))
-        return error
+        return self.error_of(self.decoded(response))
+
+    def error_of(self, problem: Mapping[str, Any]) -> HoldfastError:
+        """What a problem document stands for."""
+        return rebuilt(problem)
 
     def _foreign(self, response: httpx2.Response) -> StoreUnusable:
         return StoreUnusable(f"{self._said(response)}: no Holdfast server is at this address")

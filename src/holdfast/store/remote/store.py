@@ -58,9 +58,7 @@ class HttpStore:
 
     def __getattr__(self, name: str) -> Any:
         if name in _OF_WORKERS:
-            raise StoreUnusable(
-                f"{self.url} is a server: a worker needs the database itself (sqlite:///…)"
-            )
+            raise StoreUnusable(f"{self.url} is a server: a worker needs the database itself (sqlite:///…)")
         if name in _OF_DESKS:
             raise StoreUnusable(f"{self.url} is a server: its approvals and people are reached by its API only")
         raise AttributeError(name)

@@ -1,0 +1,110 @@
+"""``holdfast dev``: a worker and a server in one process, begun again when the code changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holdfast import logs
+from holdfast.cli import options
+from holdfast.cli.apps import load
+from holdfast.cli.server import Port, serve
+from holdfast.cli.worker import STOP, LogLevel, leave_threads_behind, tell_to_stop
+from holdfast.clock import SystemClock
+from holdfast.errors import BadOption
+from holdfast.people import People
+from holdfast.runtime import App, is_server
+
+logger = logging.getLogger("holdfast.cli")
+
+_ADMIN = "admin"
+_HOST = "127.0.0.1"
+_GRACE_S = 30.0
+
+
+def dev(
+    place: options.AppName,
+    store: options.AppStore = None,
+    port: Port = 8080,
+    reload: Annotated[bool, typer.Option(help="Begin again when a Python file here changes.")] = True,
+    link: Annotated[bool, typer.Option(help="Make a local admin and print a link that logs in, once.")] = True,
+    log_level: Annotated[LogLevel, typer.Option(help="Which log lines are written.")] = LogLevel.INFO,
+    as_json: options.Json = False,
+) -> None:
+    """Host an app's agents and serve the HTTP API on this machine, for development.
+
+    The store is the embedded one unless another is named. When code changes, the process is begun again and runs go on
+    from their journals. SIGTERM and SIGINT stop it.
+    """
+    logs.configure(json=False, level=log_level.upper())
+    if store is not None and is_server(store):
+        raise BadOption(f"{store} is a server: dev runs a worker, which needs the database itself")
+    if not reload:
+        asyncio.run(_run(load(place), store, port, link=link, as_json=as_json))
+        return
+    options_of_child = ["--port", str(port), "--log-level", str(log_level)]
+    options_of_child += ["--store", store] if store is not None else []
+    options_of_child += ["--json"] if as_json else []
+    asyncio.run(_Reloader(place, options_of_child, link=link).run())
+
+
+async def _run(app: App[Any], store: str | None, port: int, *, link: bool, as_json: bool) -> None:
+    stop = asyncio.Event()
+    for number in STOP:
+        asyncio.get_running_loop().add_signal_handler(number, tell_to_stop, number, stop)
+    async with app.open(store) as runtime:
+        if link:
+            await People(runtime.store, SystemClock()).ensure(_ADMIN, [_ADMIN], by="dev")
+        await serve(
+            runtime.store, app.catalog, _HOST, port, "", stop, as_json=as_json, invite=_ADMIN if link else ""
+        )  # fmt: skip
+    leave_threads_behind()
+
+
+class _Reloader:
+    """Keeps a child process going, and begins it again when code changes."""
+
+    def __init__(self, place: str, given: list[str], *, link: bool) -> None:
+        self._command = [sys.executable, "-m", "holdfast", "dev", place, "--no-reload", *given]
+        self._link = link
+        self._child: subprocess.Popen[bytes] | None = None
+
+    async def run(self) -> None:
+        import watchfiles  # the other verbs do without it
+
+        stop = asyncio.Event()
+        for number in STOP:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._begin()
+        try:
+            async for changes in watchfiles.awatch(
+                Path.cwd(), watch_filter=watchfiles.PythonFilter(), stop_event=stop, raise_interrupt=False
+            ):
+                logger.info("%s changed: beginning again", ", ".join(sorted(Path(path).name for _, path in changes)))
+                await self._end()
+                self._begin()
+        finally:
+            await self._end()
+
+    def _begin(self) -> None:
+        self._child = subprocess.Popen([*self._command, "--link" if self._link else "--no-link"])
+        self._link = False  # a link once is enough: sessions outlive the process
+
+    async def _end(self) -> None:
+        child = self._child
+        if child is None or child.poll() is not None:
+            return
+        child.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.to_thread(child.wait, _GRACE_S)
+        except subprocess.TimeoutExpired:
+            logger.warning("the process did not end within %.0f s: it is killed, its runs go on elsewhere", _GRACE_S)
+            child.kill()
+            await asyncio.to_thread(child.wait)
