@@ -50,7 +50,7 @@ class Channels:
             raise WrongState(f"there is a channel {channel.id!r} already: remove it first, or choose another name")
         return made
 
-    async def list(self) -> list[Channel]:
+    async def all(self) -> list[Channel]:
         """All of them, by id."""
         found: list[Channel] = []
         while page := await self._store.documents(
@@ -123,7 +123,7 @@ def _checked(channel: Channel) -> Channel:
         return channel
     try:
         parts = urlsplit(channel.url.get_secret_value())
-        usable = bool(parts.hostname) and (parts.port is None or 0 < parts.port) and parts.username is None
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and parts.username is None
     except ValueError:
         usable = False
     if not usable:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from holdfast import codec
 from holdfast.approvals.notifications.channel import Channel
 from holdfast.approvals.notifications.news import DIGEST, News
 from holdfast.approvals.notifications.planning import Delivery
+from holdfast.approvals.request import Decided, Request
 from holdfast.clock import to_datetime
 from holdfast.records.approval import Approval
 
 Link = Callable[[Approval, str], str]
-"""Where an approval is confirmed: of an approval and a person (empty: whoever logs in). Nothing changes by opening it."""
+"""Where an approval is confirmed, for a person (empty: whoever logs in). Opening it changes nothing."""
 
 AT_MOST = 50  # approvals that one letter tells of; it says how many more there are
 _IN_TEXT = 10
@@ -43,19 +43,15 @@ def as_text(channel: Channel, delivery: Delivery, link: Link | None) -> tuple[st
     return _title(delivery), "\n\n".join(parts)
 
 
-def body_of(approval: Approval) -> dict[str, Any]:
-    """What an approval is about; see ``holdfast.approvals.request``."""
-    found: dict[str, Any] = json.loads(codec.unpack(approval.body))
-    return found
-
-
-def subject(approval: Approval) -> str:
+def subject(request: Request) -> str:
     """What is to be decided, in a few words."""
-    body = body_of(approval)
-    action = body.get("action") or {}
-    if body.get("kind") == "call":
-        return f"call {action.get('tool', '?')}"
-    return _short(action.get("question") or f"a {action.get('type', 'value')}")
+    action = request.action
+    if request.kind == "question":
+        return _short(str(action.get("question", "")))
+    if request.kind == "value":
+        return f"a {action.get('type', 'value')}"
+    word = next((word for word in ("tool", "agent", "step") if word in action), "call")
+    return f"{word} {action.get(word, '')}"
 
 
 def _title(delivery: Delivery) -> str:
@@ -66,17 +62,18 @@ def _title(delivery: Delivery) -> str:
         return f"Approvals: {', '.join(parts)}, risk up to {delivery.risk}"
     (one,) = delivery.news
     approval = delivery.approvals[one.about]
+    about = subject(Request.read(approval.body))
     ends = "to decide" if one.topic == "asked" else str(approval.state)
-    return f"Approval {ends}: {_on_line(approval.agent)}, {_on_line(subject(approval))} (risk {approval.risk})"
+    return f"Approval {ends}: {_on_line(approval.agent)}, {_on_line(about)} (risk {approval.risk})"
 
 
 def _lines(channel: Channel, approval: Approval, news: News, link: Link | None) -> Iterator[str]:
-    body = body_of(approval)
-    yield f"[risk {approval.risk}] {_on_line(approval.agent)}: {_on_line(subject(approval))}"
+    request: Request = Request.read(approval.body)
+    yield f"[risk {approval.risk}] {_on_line(approval.agent)}: {_on_line(subject(request))}"
     if channel.details:
-        yield f"{_short(json.dumps(body.get('action'), ensure_ascii=False))}"
-    if because := body.get("because"):
-        yield f"because: {_on_line(_short(because))}"
+        yield _on_line(_short(json.dumps(request.action, ensure_ascii=False)))
+    if request.because:
+        yield f"because: {_on_line(_short(request.because))}"
     if news.topic == "ended":
         yield f"{approval.state}{_by(approval)}"
         return
@@ -86,7 +83,7 @@ def _lines(channel: Channel, approval: Approval, news: News, link: Link | None) 
 
 
 def _told(channel: Channel, approval: Approval, news: News, link: Link | None) -> dict[str, Any]:
-    body = body_of(approval)
+    request: Request = Request.read(approval.body)
     told = {
         "event": news.event,
         "at": iso(news.at),
@@ -94,21 +91,21 @@ def _told(channel: Channel, approval: Approval, news: News, link: Link | None) -
         "run_id": approval.run_id,
         "agent": approval.agent,
         "state": str(approval.state),
-        "kind": body.get("kind"),
-        "about": subject(approval),
-        "because": _short(body.get("because") or ""),
+        "kind": request.kind,
+        "about": subject(request),
+        "because": _short(request.because),
         "risk": approval.risk,
         "to": list(approval.to),
         "due_at": iso(approval.due_at),
         "digest": approval.digest,
         "url": link(approval, channel.person) if link is not None and news.topic == "asked" else None,
     }
-    return told | ({"action": body.get("action"), "facts": body.get("facts") or {}} if channel.details else {})
+    return told | ({"action": request.action, "facts": request.facts} if channel.details else {})
 
 
 def _by(approval: Approval) -> str:
-    names: Sequence[str] = json.loads(codec.unpack(approval.decision)).get("by", ()) if approval.decision else ()
-    return f" by {', '.join(names)}" if names else ""
+    names = ", ".join(Decided.read(approval.decision).by) if approval.decision else ""
+    return f" by {names}" if names else ""
 
 
 def iso(at: int | None) -> str | None:

@@ -21,9 +21,10 @@ from holdfast.approvals.notifications.news import unpacked
 from holdfast.approvals.notifications.planning import Delivery, plan, put_back
 from holdfast.approvals.notifications.sharing import share
 from holdfast.approvals.notifications.webhook import Answer
+from holdfast.approvals.request import Request
 from holdfast.clock import SECOND, Clock, boot_seconds
-from holdfast.errors import UsageError
-from holdfast.records.approval import Approval, AuditEntry
+from holdfast.errors import NotStorable, UsageError
+from holdfast.records.approval import Approval, ApprovalState, AuditEntry
 from holdfast.records.document import Document
 from holdfast.records.outbox import Message, NewMessage, Sent
 from holdfast.store.desk import Desk
@@ -33,6 +34,7 @@ logger = logging.getLogger("holdfast.notifications")
 HOLD = 300 * SECOND  # for which a message that was taken is nobody else's
 _BUDGET = 90.0  # seconds that one channel may take at a time: with the longest send far below HOLD
 _BATCH = 200
+_ROUTING = SECOND // 2  # nobody is told of what a standing approval may be about to approve
 
 
 @dataclass(slots=True)
@@ -86,15 +88,17 @@ class Postman:
         if not taken:
             return False
         documents = {one.id: one for one in await self._store.documents(CHANNEL, now=now)}
+        channels = _readable(documents.values())
         approvals = await self._approvals(taken)
-        await self._share_out([one for one in taken if not one.channel], documents.values(), approvals)
+        await self._share_out([one for one in taken if not one.channel], list(channels.values()), approvals)
         to: defaultdict[str, list[Message]] = defaultdict(list)
         for message in taken:
             if message.channel:
                 to[message.channel].append(message)
         async with asyncio.TaskGroup() as group:  # a slow receiver does not keep the others waiting
             for id, messages in to.items():
-                group.create_task(self._deliver(documents.get(id), messages, approvals))
+                if id in channels or id not in documents:
+                    group.create_task(self._deliver(channels.get(id), documents.get(id), messages, approvals))
         return True
 
     async def test(self, channel: Channel) -> Answer:
@@ -114,17 +118,25 @@ class Postman:
         return {approval.id: approval for approval in found if approval is not None}
 
     async def _share_out(
-        self, messages: Sequence[Message], documents: Iterable[Document], approvals: Mapping[str, Approval]
+        self, messages: Sequence[Message], channels: Sequence[Channel], approvals: Mapping[str, Approval]
     ) -> None:
         """In one transaction: a message is shared out to all channels or to none."""
-        if messages:
-            new = share(messages, approvals, [Channel.of(document) for document in documents], self._clock.now())
-            await self._store.settle_messages([Sent(n=message.n, done=True) for message in messages], new=new)
+        now = self._clock.now()
+        early = [message for message in messages if not _routed(approvals.get(message.about))]
+        ripe = [message for message in messages if message not in early]
+        settled = [Sent(n=message.n, done=True) for message in ripe]
+        settled += [Sent(n=message.n, next_at=now + _ROUTING) for message in early]
+        if settled:
+            new = share(ripe, approvals, channels, now)
+            await self._store.settle_messages(settled, new=new)
 
     async def _deliver(
-        self, document: Document | None, messages: Sequence[Message], approvals: Mapping[str, Approval]
+        self,
+        channel: Channel | None,
+        document: Document | None,
+        messages: Sequence[Message],
+        approvals: Mapping[str, Approval],
     ) -> None:
-        channel = None if document is None else Channel.of(document)
         made = plan(channel, messages, approvals, self._clock.now())
         result = _Result(made.settled, made.new)
         if channel is not None and document is not None:
@@ -147,14 +159,13 @@ class Postman:
                 return self._put_back(deliveries[number + 1 :], result)
 
     async def _send(self, channel: Channel, delivery: Delivery) -> Answer:
-        if channel.is_webhook:
-            content = letter.as_json(channel, delivery, self._link)
-            now = self._clock.now()
-            return await webhook.post(self._client, channel, f"msg_{delivery.message.n}", content, now)
         try:
-            return await others.notify(channel, *letter.as_text(channel, delivery, self._link))
-        except UsageError as error:  # this process lacks the extra
+            if not channel.is_webhook:
+                return await others.notify(channel, *letter.as_text(channel, delivery, self._link))
+            content = letter.as_json(channel, delivery, self._link)
+        except (UsageError, NotStorable) as error:  # this process lacks the extra, or what a newer one has learned
             return Answer(ok=False, error=str(error))
+        return await webhook.post(self._client, channel, _id_of(delivery), content, self._clock.now())
 
     def _note(self, channel: Channel, delivery: Delivery, answer: Answer, result: _Result) -> None:
         message, now = delivery.message, self._clock.now()
@@ -173,7 +184,7 @@ class Postman:
         )  # fmt: skip
 
     def _put_back(self, deliveries: Sequence[Delivery], result: _Result) -> None:
-        """They were not tried; what has just failed would fail for them too, and they are not to be counted as tries."""
+        """They were not tried: what has just failed would fail for them too, and it does not count as a try."""
         at = next_try(1, self._clock.now())
         assert at is not None  # there is always a second try
         for delivery in deliveries:
@@ -189,6 +200,30 @@ class Postman:
         )  # fmt: skip
         await self._store.put([gone.put(document.revision)], audit=[entry])
         logger.warning("channel %s is disabled: the receiver answered 410 Gone", channel.id)
+
+
+def _id_of(delivery: Delivery) -> str:
+    """The same whenever it is sent again; not that of another store's message, which may have the same number."""
+    return f"msg_{delivery.message.n}_{delivery.message.at}"
+
+
+def _routed(approval: Approval | None) -> bool:
+    """Whether standing approvals have been looked at, or need not be any more."""
+    try:
+        return approval is None or approval.state is not ApprovalState.PENDING or Request.read(approval.body).routed
+    except NotStorable:
+        return True
+
+
+def _readable(documents: Iterable[Document]) -> dict[str, Channel]:
+    """Channels by id; those that a newer version has written are left to that."""
+    found = {}
+    for document in documents:
+        try:
+            found[document.id] = Channel.of(document)
+        except ValueError:
+            logger.warning("channel %s is written as a newer Holdfast does: this process leaves it alone", document.id)
+    return found
 
 
 def _told(channel: Channel, approval: Approval, event: str, at: int) -> AuditEntry:
