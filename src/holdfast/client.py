@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from holdfast.approvals.desk import Desk
+from holdfast.approvals.remote import RemoteDesk
 from holdfast.durable.client import Client as BaseClient
 
 
@@ -20,4 +21,5 @@ class Client(BaseClient):
             ...     for case in await client.inbox.inbox(ann):
             ...         print(case.action, case.because)
         """
-        return Desk(self)
+        api = getattr(self.store, "api", None)  # of a server: its own desk decides
+        return Desk(self) if api is None else RemoteDesk(api)

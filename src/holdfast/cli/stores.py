@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from holdfast.cli.apps import load
+from holdfast.client import Client
 from holdfast.clock import SystemClock
 from holdfast.durable.catalog import Catalog
-from holdfast.durable.client import Client
 from holdfast.errors import StoreUnusable
 from holdfast.runtime import STORE_VARIABLE, open_store
 

@@ -8,14 +8,13 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from holdfast.approvals.desk import Desk
 from holdfast.approvals.tokens import DecisionTokens
+from holdfast.client import Client
 from holdfast.clock import Clock, SystemClock
 from holdfast.durable.catalog import Catalog
-from holdfast.durable.client import Client
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import JsonOnly, KnownHosts, StrictHeaders
+from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
 from holdfast.server.routes import (
     approvals,
@@ -65,22 +64,23 @@ def create_app(
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=config.max_body,
         separate_input_output_schemas=False,
         middleware=[
             Middleware(StrictHeaders, secure=config.secure),
             Middleware(KnownHosts, hosts=config.hosts),
+            Middleware(BodyLimit, limit=config.max_body),
             Middleware(JsonOnly),
         ],
     )
     app.state.house = House(
         store=store, client=client, clock=clock, people=People(store, clock), config=config,
-        desk=Desk(client), decisions=DecisionTokens(store, clock),
+        desk=client.inbox, decisions=DecisionTokens(store, clock),
     )  # fmt: skip
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
     pages.install(app)
+    app.state.routes = [route for module in (*_ROUTERS, *pages.ROUTERS) for route in module.router.routes]
     _describe(app)
     return app
 

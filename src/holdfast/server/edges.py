@@ -6,9 +6,10 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.server.problems import answer
+from holdfast.server.problems import TOO_LARGE, answer
 from holdfast.wire.problems import of_status
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -73,6 +74,44 @@ def _other_type(scope: Scope) -> bool:
         return False
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json"))
+
+
+class BodyLimit:
+    """Refuses bodies that are too large: by what they say of themselves, or as soon as they are.
+
+    Args:
+        app: what answers.
+        limit: bytes.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _length(scope) > self._limit:
+            response = answer(scope["path"], of_status(413), TOO_LARGE)
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        had = 0
+
+        async def receive_some() -> Message:
+            nonlocal had
+            message = await receive()
+            had += len(message.get("body", b""))
+            if had > self._limit:
+                raise HTTPException(413)
+            return message
+
+        return receive_some
+
+
+def _length(scope: Scope) -> int:
+    said = Headers(scope=scope).get("content-length", "0")
+    return int(said) if said.isdecimal() else 0
 
 
 class KnownHosts:

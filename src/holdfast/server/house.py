@@ -10,8 +10,8 @@ from fastapi import Depends, Request
 
 from holdfast.approvals.desk import Desk
 from holdfast.approvals.tokens import DecisionTokens
+from holdfast.client import Client
 from holdfast.clock import Clock
-from holdfast.durable.client import Client
 from holdfast.people import People
 from holdfast.store.base import Store, Watch
 

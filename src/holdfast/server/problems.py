@@ -20,6 +20,7 @@ from holdfast.wire.values import iso
 logger = logging.getLogger("holdfast.server")
 
 MEDIA_TYPE = "application/problem+json"
+TOO_LARGE = "the body is larger than this server takes: put large values elsewhere and send a reference"
 _HIDDEN = "the server failed; its log says why. Whether something was done is not known: look before you retry"
 
 
@@ -150,14 +151,14 @@ def _advice(request: Request, error: HTTPException) -> str:
         case 405:
             return f"{request.method} cannot be done here: {_allowed(request)} can"
         case 413:
-            return "the body is larger than this server takes: put large values elsewhere and send a reference"
+            return TOO_LARGE
         case _:
             return str(error.detail)
 
 
 def _allowed(request: Request) -> str:
     """What can be done at a path, by whatever route."""
-    fitting = [route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    fitting = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
     return ", ".join(sorted(set[str]().union(*(getattr(route, "methods", None) or () for route in fitting))))
 
 

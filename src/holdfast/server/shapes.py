@@ -18,7 +18,8 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable), Field(max_length=2000)]
 Word = Annotated[str, AfterValidator(_storable), Field(min_length=1, max_length=200)]
-RunId = Annotated[str, Path(description="A run's id.", examples=["01kb3w8m6e8q2c5t7v9x1z3b5d"], max_length=200)]
+InPath = Annotated[str, AfterValidator(_storable)]
+RunId = Annotated[InPath, Path(description="A run's id.", examples=["01kb3w8m6e8q2c5t7v9x1z3b5d"], max_length=200)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Limit = Annotated[int, Field(ge=1, le=1000, description="How many at the most.")]
 
@@ -57,4 +58,4 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-__all__ = ["Asked", "Done", "Limit", "Problem", "Reason", "RunId", "Text", "Time", "Told", "Word", "problems"]
+__all__ = ["Asked", "Done", "InPath", "Limit", "Problem", "Reason", "RunId", "Text", "Time", "Told", "Word", "problems"]

@@ -13,11 +13,11 @@ from fastapi.staticfiles import StaticFiles
 
 from holdfast.server.pages import login
 
-_ROUTERS = (login,)
+ROUTERS = (login,)
 
 
 def install(app: FastAPI) -> None:
     """Add the pages to an application."""
-    for module in _ROUTERS:
+    for module in ROUTERS:
         app.include_router(module.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

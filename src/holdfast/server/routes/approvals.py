@@ -15,11 +15,11 @@ from holdfast.records.approval import ApprovalState
 from holdfast.server.access import Decider
 from holdfast.server.house import InHouse
 from holdfast.server.problems import problem_json
-from holdfast.server.shapes import Asked, Done, Text, Told, Word, problems
+from holdfast.server.shapes import Asked, Done, InPath, Text, Told, Word, problems
 from holdfast.server.sight import at_desk
 
 router = APIRouter(tags=["approvals"], responses=problems(404, 409, 410))
-ApprovalId = Annotated[str, Path(description="An approval's id.", max_length=500)]
+ApprovalId = Annotated[InPath, Path(description="An approval's id.", max_length=500)]
 _DIGEST = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of the case as it was displayed.")]
 
 
@@ -181,7 +181,7 @@ async def grant(who: Decider, house: InHouse, asked: Standing) -> Any:
 
 
 @router.delete("/api/standing/{standing_id}", response_model=Done)
-async def revoke(who: Decider, house: InHouse, standing_id: Annotated[str, Path(max_length=200)]) -> Any:
+async def revoke(who: Decider, house: InHouse, standing_id: Annotated[InPath, Path(max_length=200)]) -> Any:
     """End a standing approval now."""
     await house.desk.revoke(at_desk(who), standing_id)
     return {"done": True}

@@ -14,7 +14,7 @@ from holdfast import codec
 from holdfast.errors import NotFound
 from holdfast.server.access import Operator, Reader
 from holdfast.server.house import InHouse
-from holdfast.server.shapes import Asked, RunId, problems
+from holdfast.server.shapes import Asked, InPath, RunId, problems
 from holdfast.server.shapes_of_runs import Deleted, Files
 from holdfast.wire.house import file_json
 
@@ -40,7 +40,7 @@ async def list_files(_: Reader, house: InHouse, run_id: RunId, when: Annotated[_
 
 @router.get("/api/runs/{run_id}/files/{path:path}", response_class=StreamingResponse, responses=_CONTENT)
 async def read_file(
-    _: Reader, house: InHouse, run_id: RunId, path: Annotated[str, Path(max_length=4096)],
+    _: Reader, house: InHouse, run_id: RunId, path: Annotated[InPath, Path(max_length=4096)],
     when: Annotated[_When, Query()],
 ) -> StreamingResponse:  # fmt: skip
     """The content of a file, as bytes to be saved: whatever is in it, no browser shows it as a page."""
@@ -59,7 +59,9 @@ async def read_file(
 
 @router.get("/api/contents/{digest}", response_class=Response, responses=_CONTENT)
 async def get_content(
-    _: Reader, house: InHouse, digest: Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Of the plain bytes.")]
+    _: Reader,
+    house: InHouse,
+    digest: Annotated[InPath, Path(pattern="^[0-9a-f]{32}$", description="Of the plain bytes.")],
 ) -> Response:
     """A piece of a file, a megabyte at the most."""
     found = await house.store.contents([bytes.fromhex(digest)])

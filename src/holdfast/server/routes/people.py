@@ -12,11 +12,11 @@ from holdfast.errors import BadOption
 from holdfast.people import Person, Scope, Token
 from holdfast.server.access import Admin, Known
 from holdfast.server.house import House, InHouse
-from holdfast.server.shapes import Asked, Done, Text, Time, Told, Word, problems
+from holdfast.server.shapes import Asked, Done, InPath, Text, Time, Told, Word, problems
 from holdfast.wire.values import iso
 
 router = APIRouter(tags=["people"], responses=problems(404, 409))
-Name = Annotated[str, Path(max_length=100, description="A person's name.", examples=["ann"])]
+Name = Annotated[InPath, Path(max_length=100, description="A person's name.", examples=["ann"])]
 _LONGEST = 100 * 366 * 86_400 * SECOND
 
 
@@ -158,7 +158,7 @@ async def issue_token(who: Admin, house: InHouse, asked: NewToken) -> Any:
 
 
 @router.delete("/api/tokens/{token_id}", response_model=TokenShape)
-async def revoke_token(who: Admin, house: InHouse, token_id: Annotated[str, Path(max_length=64)]) -> Any:
+async def revoke_token(who: Admin, house: InHouse, token_id: Annotated[InPath, Path(max_length=64)]) -> Any:
     """Make a token worth nothing."""
     return _token_json(await house.people.tokens.revoke(token_id, by=who.person.name))
 
