@@ -12,6 +12,7 @@ import standardwebhooks
 from holdfast.approvals.notifications import webhook
 from holdfast.approvals.notifications.backoff import TRIES
 from holdfast.approvals.notifications.postman import Postman
+from holdfast.approvals.tokens import DecisionTokens
 from holdfast.clock import SECOND
 from holdfast.errors import NotFound, WrongState
 from holdfast.store.base import Store
@@ -31,24 +32,36 @@ async def test_a_request_is_told_once_signed_as_the_specification_says(
     monkeypatch.setattr(standardwebhooks.webhooks, "datetime", At)
     async with (
         Receiver() as receiver,
-        office(store, link=lambda a, who: f"https://desk/{a.id}?for={who}") as at,
+        office(store) as at,
     ):
-        await at.channel(receiver.url, to=("ann",))
+        await at.channel(receiver.url, to=("ann",), server="https://desk/")
         approval = await at.ask("a-1", to=("ann",), risk=40, due_at=NOW + 3600 * SECOND)
         await at.work()
         await at.work("1h")
         (got,) = receiver.got
         told = standardwebhooks.Webhook(SECRET).verify(got.body, got.headers)
         assert told["type"] == "approval.requested"
+        page, _, token = told["data"].pop("url").partition("?token=")
+        assert page == "https://desk/confirm/a-1"
+        claims = await DecisionTokens(store, at.clock).read(token, "a-1")
+        assert (claims.person, claims.run, claims.digest) == ("ann", at.run.id, approval.digest)
         assert told["data"] == {
             "event": "approval.requested", "at": "2027-01-15T08:00:00Z", "id": "a-1", "run_id": at.run.id,
             "agent": "adjust", "state": "pending", "kind": "call", "about": "tool pay", "because": "damage as assessed",
             "risk": 40, "to": ["ann"], "due_at": "2027-01-15T09:00:00Z", "digest": approval.digest,
-            "url": "https://desk/a-1?for=ann",
         }  # fmt: skip
         with pytest.raises(standardwebhooks.WebhookVerificationError):
             standardwebhooks.Webhook(SECRET).verify(got.body + b" ", got.headers)
         assert await at.next_in() is None
+
+
+async def test_links_for_several_lead_to_a_page_that_wants_a_log_in(store: Store) -> None:
+    async with Receiver() as receiver, office(store) as at:
+        await at.channel(receiver.url, "roles", to=("role:adjuster",), server="https://desk")
+        await at.channel(receiver.url, "nowhere")
+        await at.ask("a/1", to=("role:adjuster",))
+        await at.work()
+        assert {got.json["data"]["url"] for got in receiver.got} == {"https://desk/inbox/a%2F1", None}
 
 
 async def test_arguments_are_told_only_to_channels_that_are_to_have_them(store: Store) -> None:

@@ -32,6 +32,8 @@ class Channel(BaseModel):
         digest: what comes within so many seconds is told together; 0: each at once.
         quiet: when it is not to be told anything.
         urgent: what is at least so risky is told at once, in quiet hours too; None: nothing is.
+        server: where people decide, such as ``https://holdfast.example.com``: links in messages lead there. If it is
+            for one person, they bear a token that decides in their name.
         details: whether the arguments, values and facts are told too, and not only what it is about.
         disabled: why it is told nothing any more; empty: it is.
         by: who made it.
@@ -49,6 +51,7 @@ class Channel(BaseModel):
     digest: int = Field(default=0, ge=0, le=7 * 86_400)
     quiet: Quiet | None = None
     urgent: int | None = Field(default=80, ge=0, le=100)
+    server: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     details: bool = False
     disabled: str = ""
     by: str = ""

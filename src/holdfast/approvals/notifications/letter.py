@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from holdfast.approvals.notifications.channel import Channel
@@ -13,31 +13,28 @@ from holdfast.approvals.request import Decided, Request
 from holdfast.clock import to_datetime
 from holdfast.records.approval import Approval
 
-Link = Callable[[Approval, str], str]
-"""Where an approval is confirmed, for a person (empty: whoever logs in). Opening it changes nothing."""
-
 AT_MOST = 50  # approvals that one letter tells of; it says how many more there are
 _IN_TEXT = 10
 _LONG = 500  # characters of what others wrote
 
 
-def as_json(channel: Channel, delivery: Delivery, link: Link | None) -> dict[str, Any]:
+def as_json(channel: Channel, delivery: Delivery, links: Mapping[str, str]) -> dict[str, Any]:
     """A message as the Standard Webhooks specification shapes it: ``type``, ``timestamp``, ``data``.
 
     The type is the event, such as ``approval.requested``, and the data the approval; or ``approval.digest``, and
     the data has ``approvals``, the riskiest first, and ``more``, the number of those left out.
     """
-    told = [_told(channel, delivery.approvals[one.about], one, link) for one in delivery.news[:AT_MOST]]
+    told = [_told(channel, delivery.approvals[one.about], one, links) for one in delivery.news[:AT_MOST]]
     envelope = {"type": delivery.message.event, "timestamp": iso(delivery.message.at)}
     if delivery.message.event != DIGEST:
         return envelope | {"data": told[0]}
     return envelope | {"data": {"approvals": told, "more": len(delivery.news) - len(told)}}
 
 
-def as_text(channel: Channel, delivery: Delivery, link: Link | None) -> tuple[str, str]:
+def as_text(channel: Channel, delivery: Delivery, links: Mapping[str, str]) -> tuple[str, str]:
     """The same for people: a title and a text."""
     shown, more = delivery.news[:_IN_TEXT], len(delivery.news) - _IN_TEXT
-    parts = ["\n".join(_lines(channel, delivery.approvals[one.about], one, link)) for one in shown]
+    parts = ["\n".join(_lines(channel, delivery.approvals[one.about], one, links)) for one in shown]
     if more > 0:
         parts.append(f"… and {more} more")
     return _title(delivery), "\n\n".join(parts)
@@ -67,7 +64,7 @@ def _title(delivery: Delivery) -> str:
     return f"Approval {ends}: {_on_line(approval.agent)}, {_on_line(about)} (risk {approval.risk})"
 
 
-def _lines(channel: Channel, approval: Approval, news: News, link: Link | None) -> Iterator[str]:
+def _lines(channel: Channel, approval: Approval, news: News, links: Mapping[str, str]) -> Iterator[str]:
     request: Request = Request.read(approval.body)
     yield f"[risk {approval.risk}] {_on_line(approval.agent)}: {_on_line(subject(request))}"
     if channel.details:
@@ -79,10 +76,10 @@ def _lines(channel: Channel, approval: Approval, news: News, link: Link | None) 
         return
     asked = ", ".join(approval.to) or "any reviewer"
     yield f"asked of {asked}" + (f", until {iso(approval.due_at)}" if approval.due_at is not None else "")
-    yield link(approval, channel.person) if link is not None else f"holdfast inbox show {approval.id}"
+    yield links.get(approval.id) or f"holdfast inbox show {approval.id}"
 
 
-def _told(channel: Channel, approval: Approval, news: News, link: Link | None) -> dict[str, Any]:
+def _told(channel: Channel, approval: Approval, news: News, links: Mapping[str, str]) -> dict[str, Any]:
     request: Request = Request.read(approval.body)
     told = {
         "event": news.event,
@@ -98,7 +95,7 @@ def _told(channel: Channel, approval: Approval, news: News, link: Link | None) -
         "to": list(approval.to),
         "due_at": iso(approval.due_at),
         "digest": approval.digest,
-        "url": link(approval, channel.person) if link is not None and news.topic == "asked" else None,
+        "url": links.get(approval.id),
     }
     return told | ({"action": request.action, "facts": request.facts} if channel.details else {})
 

@@ -16,7 +16,7 @@ from holdfast import codec
 from holdfast.approvals.notifications import letter, others, webhook
 from holdfast.approvals.notifications.backoff import next_try
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
-from holdfast.approvals.notifications.letter import Link
+from holdfast.approvals.notifications.linking import Link, Links
 from holdfast.approvals.notifications.news import unpacked
 from holdfast.approvals.notifications.planning import Delivery, plan, put_back
 from holdfast.approvals.notifications.sharing import share
@@ -52,7 +52,7 @@ class Postman:
     Args:
         store: whose outbox.
         clock: tells when.
-        link: where an approval is confirmed; without one, letters say which command shows it.
+        link: where an approval is decided; by default on the server that the channel names.
 
     Example:
         >>> async def main(store, clock):
@@ -64,7 +64,7 @@ class Postman:
     def __init__(self, store: Desk, clock: Clock, *, link: Link | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._link = link
+        self._link = link or Links(store, clock)
         self._client = webhook.new_client()
 
     async def __aenter__(self) -> Postman:
@@ -159,10 +159,12 @@ class Postman:
                 return self._put_back(deliveries[number + 1 :], result)
 
     async def _send(self, channel: Channel, delivery: Delivery) -> Answer:
+        asked = [delivery.approvals[one.about] for one in delivery.news[: letter.AT_MOST] if one.topic == "asked"]
+        links = {one.id: link for one in asked if (link := await self._link(channel, one))}
         try:
             if not channel.is_webhook:
-                return await others.notify(channel, *letter.as_text(channel, delivery, self._link))
-            content = letter.as_json(channel, delivery, self._link)
+                return await others.notify(channel, *letter.as_text(channel, delivery, links))
+            content = letter.as_json(channel, delivery, links)
         except (UsageError, NotStorable) as error:  # this process lacks the extra, or what a newer one has learned
             return Answer(ok=False, error=str(error))
         return await webhook.post(self._client, channel, _id_of(delivery), content, self._clock.now())

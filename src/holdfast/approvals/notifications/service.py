@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
-from holdfast.approvals.notifications.letter import Link
-from holdfast.approvals.notifications.postman import Postman
 from holdfast.clock import SECOND, Clock
 from holdfast.durable.alarm import Alarm
 from holdfast.errors import StoreError
 from holdfast.store.base import Store
+
+if TYPE_CHECKING:
+    from holdfast.approvals.notifications.linking import Link
+    from holdfast.approvals.notifications.postman import Postman
 
 logger = logging.getLogger("holdfast.notifications")
 
@@ -35,10 +38,18 @@ class Notifications:
         self._store = store
         self._clock = clock
         self._poll = poll
-        self._postman = Postman(store, clock, link=link)
+        self._link = link
+        self._postman: Postman | None = None
         self._poke = asyncio.Event()
         self._alarm = Alarm(clock, self._poke.set)
         self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Notifications:
+        self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stop()
 
     def start(self) -> None:
         """Begin."""
@@ -56,7 +67,8 @@ class Notifications:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._alarm.set(None)
         self._watch.close()
-        await self._postman.__aexit__()
+        if self._postman is not None:
+            await self._postman.__aexit__()
 
     async def _working(self) -> None:
         while True:
@@ -70,8 +82,8 @@ class Notifications:
     async def _look(self) -> int | None:
         """Do what is due; when there is something to do next."""
         try:
-            while (due := await self._postman.due()) is not None and due <= self._clock.now():
-                if not await self._postman.round():
+            while (due := await self._store.next_message()) is not None and due <= self._clock.now():
+                if not await self._postman_at_work().round():
                     break
             return due
         except StoreError as error:
@@ -79,6 +91,14 @@ class Notifications:
         except Exception:  # a defect: said, and the others that are due are not given up for it
             logger.critical("notifying failed; looking again in %.1f s", self._poll, exc_info=True)
         return self._clock.now() + int(self._poll * SECOND)
+
+    def _postman_at_work(self) -> Postman:
+        if self._postman is None:
+            # an HTTP client takes a tenth of a second to load: most workers have nothing to send
+            from holdfast.approvals.notifications.postman import Postman
+
+            self._postman = Postman(self._store, self._clock, link=self._link)
+        return self._postman
 
     async def _watching(self) -> None:
         while True:
