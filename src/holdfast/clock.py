@@ -77,6 +77,11 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_key() -> bytes:
+    """Fresh key material: 256 random bits."""
+    return secrets.token_bytes(32)
+
+
 def boot_seconds() -> float:
     """Seconds since boot, counting suspended time: a lease's local deadline must pass while a laptop sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

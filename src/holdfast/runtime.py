@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from typing_extensions import TypeVar as DefaultedTypeVar
 
 from holdfast.approvals.deadlines import Deadlines
+from holdfast.approvals.notifications.service import Notifications
 from holdfast.client import Client
 from holdfast.clock import Clock, Duration, SystemClock
 from holdfast.console import Console
@@ -294,6 +295,7 @@ class App(Generic[D]):
                 retention=self.retention,
                 chores=chores_of(store, clock),
             )
+            await stack.enter_async_context(Notifications(store, clock))
             await worker.start()
             stack.push_async_callback(worker.stop)
             yield Runtime(store, self.catalog, clock, worker)

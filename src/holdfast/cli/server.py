@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from holdfast import logs
+from holdfast.approvals.notifications.service import Notifications
 from holdfast.cli import options
 from holdfast.cli.apps import load
 from holdfast.cli.output import document, say
@@ -86,7 +87,8 @@ async def serve(
         )
     listener = listening(host, port)
     config = ServerConfig(public_url=public_url or url_of(listener), hosts=_hosts(LOCAL_HOSTS, public_url, local=local))
-    async with serving(create_app(store, catalog=catalog, config=config), listener):
+    served = create_app(store, catalog=catalog, config=config)
+    async with Notifications(store, SystemClock()), serving(served, listener):
         link = f"{config.public_url}/login/{await people.sessions.link(invite, by='dev')}" if invite else None
         if as_json:
             document({"event": "ready", "url": url_of(listener), "store": store.url, "login": link})
