@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from holdfast.approvals.desk import Desk
+from holdfast.approvals.notifications.channels import Channels
 from holdfast.approvals.tokens import DecisionTokens
 from holdfast.client import Client
 from holdfast.clock import Clock
@@ -53,6 +54,7 @@ class House:
     config: ServerConfig
     desk: Desk
     decisions: DecisionTokens
+    channels: Channels
     stopping: bool = False
     watches: set[Watch] = field(default_factory=set)  # of streams that are open
 
