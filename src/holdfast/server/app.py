@@ -17,6 +17,7 @@ from holdfast.people import People
 from holdfast.server import pages, problems
 from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
+from holdfast.server.oidc import Provider
 from holdfast.server.routes import (
     approvals,
     channels,
@@ -76,6 +77,7 @@ def create_app(
     app.state.house = House(
         store=store, client=client, clock=clock, people=People(store, clock), config=config,
         desk=client.inbox, decisions=DecisionTokens(store, clock), channels=Channels(store, clock),
+        provider=None if config.oidc is None else Provider(config.oidc, store, clock),
     )  # fmt: skip
     problems.install(app)
     for module in _ROUTERS:
