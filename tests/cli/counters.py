@@ -13,6 +13,8 @@ from typing import Any
 from tests.cli.shell import Said, Shell, until
 from tests.postgres import schemas
 
+ANN, BOB, CID, EVE = "ann", "bob", "cid", "eve"
+
 
 @dataclass(kw_only=True, slots=True)
 class Counter:
@@ -22,12 +24,18 @@ class Counter:
     url: str
     tokens: dict[str, str]  # by person; empty at the store itself
 
-    def __call__(self, who: str, *arguments: str, inside: bool = True) -> Said:
+    def __call__(self, who: str, *arguments: str) -> Said:
         """A command that a person gives."""
+        return self.shell(*arguments, *self._as(who))
+
+    def inside(self, who: str, *arguments: str) -> Said:
+        """The same in this process."""
+        return self.shell.inside(*arguments, *self._as(who))
+
+    def _as(self, who: str) -> tuple[str, ...]:
         if self.tokens:
             self.shell.variables["HOLDFAST_TOKEN"] = self.tokens[who]
-        by = () if self.tokens else ("--by", who)
-        return (self.shell.inside if inside else self.shell)(*arguments, *by)
+        return () if self.tokens else ("--by", who)
 
     def direct(self, *arguments: str) -> Said:
         """A command at the store itself."""
@@ -38,7 +46,7 @@ class Counter:
         said = self.direct("start", "counter:app", agent, *arguments)
         assert said.code == 0, said
         run = said.out.strip()
-        return until(lambda: self("cid", "inbox", "list", "--run", run, "--json").json["approvals"])[0]
+        return until(lambda: self.inside(CID, "inbox", "list", "--run", run, "--json").json["approvals"])[0]
 
     def result(self, case: Any) -> Any:
         """What came of the run that asked, once it has ended."""
@@ -62,7 +70,7 @@ def counter_in(folder: Path, kind: str) -> Iterator[Counter]:
     assert worker.stdout is not None
     assert "ready" in worker.stdout.readline()
     counter = Counter(shell=shell, url=url, tokens={})
-    for name, role in (("ann", "adjuster"), ("bob", "adjuster"), ("cid", "admin")):
+    for name, role in ((ANN, "adjuster"), (BOB, "adjuster"), (CID, "admin")):
         assert counter.direct("people", "add", name, "--role", role).code == 0
     if kind == "server":
         _serve(counter)
@@ -77,7 +85,7 @@ def _serve(counter: Counter) -> None:
     served = counter.shell.begin("server", "--port", "0", "--json")
     assert served.stdout is not None
     ready = json.loads(served.stdout.readline())
-    for name in ("ann", "bob", "cid"):
+    for name in (ANN, BOB, CID):
         scopes = ("--scope", "decide", "--scope", "read")
         counter.tokens[name] = counter.direct("tokens", "new", name, *scopes).out.strip()
     counter.shell.variables["HOLDFAST_STORE"] = ready["url"]

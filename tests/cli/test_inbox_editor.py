@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.counters import Counter, counter_in
+from tests.cli.counters import ANN, Counter, counter_in
 from tests.cli.shell import Said, until
 
 EDITOR = """
@@ -44,8 +44,11 @@ class Editing:
         (folder / "editor.py").write_text(EDITOR)
         counter.shell.variables["EDITOR"] = shlex.join([sys.executable, str(folder / "editor.py"), str(self.script)])
 
-    def __call__(self, case: str, *options: str, inside: bool = True) -> Said:
-        return self.counter("ann", "inbox", "edit", case, *options, inside=inside)
+    def __call__(self, case: str, *options: str) -> Said:
+        return self.counter.inside(ANN, "inbox", "edit", case, *options)
+
+    def in_a_process(self, case: str) -> Said:
+        return self.counter(ANN, "inbox", "edit", case)
 
     @property
     def seen(self) -> list[str]:
@@ -56,7 +59,7 @@ class Editing:
 def test_what_is_saved_is_approved(counter: Counter, tmp_path: Path) -> None:
     case = counter.asks("settle", '"e-1"', "90")
     edit = Editing(counter, tmp_path, '{"claim": "e-1", "amount": 80}')
-    said = edit(case["id"], inside=False)
+    said = edit.in_a_process(case["id"])
     assert (said.code, said.out) == (0, f"{case['id']} is approved with changes: pay(amount=80, claim=e-1)\n")
     assert counter.result(case) == "paid 80, approved by ann"
     (seen,) = edit.seen
@@ -86,8 +89,8 @@ def test_whoever_gives_up_decides_nothing(counter: Counter, tmp_path: Path) -> N
         assert said.code == 2
         assert "nothing was decided" in said.err
     counter.shell.variables["EDITOR"] = "/nowhere/editor"
-    assert "the editor" in counter("ann", "inbox", "edit", case["id"]).err
-    assert counter("ann", "inbox", "show", case["id"], "--json").json["case"]["state"] == "pending"
+    assert "the editor" in counter.inside(ANN, "inbox", "edit", case["id"]).err
+    assert counter.inside(ANN, "inbox", "show", case["id"], "--json").json["case"]["state"] == "pending"
 
 
 def test_values_and_answers_are_edited_too(counter: Counter, tmp_path: Path) -> None:
