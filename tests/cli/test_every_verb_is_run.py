@@ -12,7 +12,7 @@ import typer
 from holdfast.cli.command import app
 
 HERE = Path(__file__).parent
-IN_THIS_PROCESS = "inside"  # of ``Shell``: what is run so does not count
+IN_THIS_PROCESS = ("inside", "direct")  # of ``Shell`` and ``Counter``: what is run so does not count
 
 
 def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -26,7 +26,7 @@ def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]
 def invocations(source: str) -> Iterator[tuple[str, ...]]:
     """The words with which a test's calls begin: ``shell("runs", "list", …)`` gives ``("runs", "list")``."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") != IN_THIS_PROCESS:
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") not in IN_THIS_PROCESS:
             words = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
             given = words[1:] if words and words[0] is None else words  # at_terminal(past, "runs", "list")
             yield tuple(word for word in given[:2] if isinstance(word, str))

@@ -12,12 +12,17 @@ import typer
 
 from holdfast.cli import (
     acts,
+    channels,
+    decide,
+    delegate,
     demand,
     dev,
     doctor,
+    editing,
     export,
     files,
     fork,
+    inbox,
     people,
     promise,
     prune,
@@ -51,6 +56,8 @@ _runs = typer.Typer(help="Look at runs, and tell them things.", rich_markup_mode
 _workers = typer.Typer(help="Look at workers.", rich_markup_mode=None)
 _promise = typer.Typer(help="Give runs what they wait for.", rich_markup_mode=None)
 _people = typer.Typer(help="Say who may do what, over the HTTP API and its pages.", rich_markup_mode=None)
+_inbox = typer.Typer(help="See what runs ask of people, and decide it.", rich_markup_mode=None)
+_channels = typer.Typer(help="Say where people are told of what is asked of them.", rich_markup_mode=None)
 _tokens = typer.Typer(help="Make and revoke API tokens.", rich_markup_mode=None)
 
 app.command("dev")(dev.dev)
@@ -83,6 +90,22 @@ _workers.command("demand")(demand.demand)
 app.add_typer(_promise, name="promise")
 _promise.command("resolve")(promise.resolve)
 _promise.command("fail")(promise.fail)
+app.add_typer(_inbox, name="inbox")
+_inbox.command("list")(inbox.list_cases)
+_inbox.command("show")(inbox.show)
+_inbox.command("approve")(decide.approve)
+_inbox.command("edit")(editing.edit)
+_inbox.command("reject")(decide.reject)
+_inbox.command("respond")(decide.respond)
+_inbox.command("delegate")(delegate.delegate)
+_inbox.command("why")(inbox.why)
+app.add_typer(_channels, name="channels")
+_channels.command("add")(channels.add)
+_channels.command("list")(channels.list_channels)
+_channels.command("remove")(channels.remove)
+_channels.command("test")(channels.test)
+_channels.command("dead")(channels.dead)
+_channels.command("revive")(channels.revive)
 app.add_typer(_people, name="people")
 _people.command("add")(people.add)
 _people.command("list")(people.list_people)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from holdfast import codec
 from holdfast.approvals.notifications.quiet import Quiet
+from holdfast.errors import BadOption
 from holdfast.records.document import Document, Put
 
 CHANNEL = "channel"
@@ -56,6 +57,19 @@ class Channel(BaseModel):
     disabled: str = ""
     by: str = ""
     made_at: int = 0
+
+    @classmethod
+    def made(cls, **given: Any) -> Channel:
+        """A channel of what somebody has given.
+
+        Raises:
+            BadOption: something makes no sense; the message names it, and shows no value.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_context=False)[0]
+            raise BadOption(f"a channel's {first['loc'][0]}: {first['msg']}") from None
 
     @property
     def is_webhook(self) -> bool:
