@@ -23,7 +23,6 @@ from holdfast.errors import (
     BadOption,
     DeskRefused,
     NotAllowed,
-    NotFound,
     UnknownApproval,
     WrongDigest,
 )
@@ -187,11 +186,11 @@ class Desk:
         """End a standing approval now; its maker and admins may.
 
         Raises:
-            NotFound: there is none of this id.
+            UnknownApproval: there is none of this id.
         """
         document = await self._store.document(KIND, standing_id, now=self._client.now())
         if document is None:
-            raise NotFound(f"no standing approval has the id {standing_id!r}")
+            raise UnknownApproval(f"no standing approval has the id {standing_id!r}")
         if ADMIN not in who.roles and Standing.read(document).by != who.name:
             await self._note(who, "standing.refused", standing_id, why="is another's")
             raise NotAllowed(f"standing approval {standing_id} is another's: its maker, or an admin, can revoke it")
