@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
+from holdfast.approvals.deadlines import Deadlines
 from holdfast.client import Client
 from holdfast.clock import Clock, Duration, SystemClock
 from holdfast.console import Console
 from holdfast.context import Context
 from holdfast.durable.calls import Call, Effect, Options
 from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
+from holdfast.durable.chores import Chore
 from holdfast.durable.client import StoredRun
 from holdfast.durable.retention import Retention
 from holdfast.durable.worker import Worker
@@ -290,6 +292,7 @@ class App(Generic[D]):
                 only=only,
                 replaced=replaced,
                 retention=self.retention,
+                chores=chores_of(store, clock),
             )
             await worker.start()
             stack.push_async_callback(worker.stop)
@@ -338,6 +341,11 @@ async def _told(client: Client, run: Run) -> str:
     said = f"resuming run {run.id} ({run.entries} entries recorded)"
     owner = next((worker for worker in await client.workers() if worker.id == run.worker), None)
     return said if owner is None else f"{said}, once the lease of process {owner.pid} on {owner.host} has ended"
+
+
+def chores_of(store: Store, clock: Clock) -> list[Chore]:
+    """What every worker of a store does beside executing runs."""
+    return [Deadlines(store, clock.now)]
 
 
 def health_of(url: str) -> Health:

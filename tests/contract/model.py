@@ -30,6 +30,7 @@ class ModelRun:
     started: bool = False
     cancel: bool = False
     resolved: set[str] = field(default_factory=set)
+    asked: dict[str, str] = field(default_factory=dict)  # what it asked of people: pending, approved, withdrawn
 
     @property
     def seen(self) -> int:
@@ -102,6 +103,20 @@ class Model:
         run.resolved.add(name)
         return self.tell(run, (Op.PROMISE, name, True))
 
+    def rule(self, run: ModelRun, id: str) -> str:
+        if run.asked[id] == "approved":
+            return "closed"
+        if run.cancel or run.status in ENDED:
+            return "over"
+        if run.asked[id] != "pending":
+            return "closed"
+        run.asked[id] = "approved"
+        self.tell(run, (Op.APPROVAL, id, True))
+        return "applied"
+
+    def withdraw(self, run: ModelRun) -> None:
+        run.asked.update({id: "withdrawn" for id, state in run.asked.items() if state == "pending"})
+
     def cancel(self, run: ModelRun) -> bool:
         if run.status in ENDED or (run.cancel and not run.bodiless):
             return False
@@ -114,6 +129,7 @@ class Model:
     def end(self, run: ModelRun, status: Status) -> None:
         self.leave(run, status)
         run.unseen = []
+        self.withdraw(run)
         if run.parent is not None:
             self.tell(self.runs[run.parent], (Op.CHILD, f"child:{run.id}", status is Status.SUCCEEDED))
         for child in [child for child in self.runs.values() if child.parent == run.id and not child.detached]:

@@ -1,4 +1,4 @@
-"""What a run asks of people is answered once, and its run hears of it; or the run ends, and nobody can answer any more."""
+"""What a run asks of people is answered once and it hears of it; or it ends, and nobody can answer any more."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.records.approval import ApprovalState, AuditEntry, Ruled
-from holdfast.records.delta import Finish, Renew, Suspend, Verdict
-from holdfast.records.journal import Kind, Op
+from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruled
+from holdfast.records.delta import Block, Finish, Renew, Suspend, Verdict
+from holdfast.records.journal import Entry, Kind, Op
 from holdfast.records.repair import Fork
 from holdfast.records.run import Run, Status
 from holdfast.store.base import Store
 from holdfast.store.desk import ApprovalFilter
 from tests.contract.desk import CHANNEL, ask, asked, found, put, rule, ruling
 from tests.contract.making import MINUTE, NOW, Hand, child_of, delta, entry, finish, fresh, new_run, status
+from tests.contract.stores import Place
 
 APPROVED, REJECTED, PENDING, WITHDRAWN = (
     ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.PENDING, ApprovalState.WITHDRAWN,
@@ -103,8 +104,8 @@ async def test_two_rulings_of_one_approval_in_one_batch_follow_each_other(store:
     assert (await found(store, "a1")).revision == 3
 
 
-async def test_of_two_that_decide_at_once_one_wins(place_of_two: tuple[Store, Store], worker: Hand) -> None:
-    ours, theirs = place_of_two
+async def test_of_two_that_decide_at_once_one_wins(place: Place, store: Store, worker: Hand) -> None:
+    ours, theirs = store, await place.open()
     run = await worker.started()
     approvals = await ask(worker, run, *(asked() for _ in range(20)))
     for approval in approvals:
@@ -116,13 +117,68 @@ async def test_of_two_that_decide_at_once_one_wins(place_of_two: tuple[Store, St
         after = await found(ours, approval.id)
         assert after.decision == f"{after.state} by {audited.actor}".encode()
     assert len(await ours.news(run.rid, after=0)) == 20
+    await theirs.close()
 
 
-@pytest.fixture
-def place_of_two(place, store, runner):  # type: ignore[no-untyped-def]  # fixtures of conftest
-    other = runner.run(place.open())
-    yield store, other
-    runner.run(other.close())
+async def test_a_decision_races_with_a_cancel_and_with_the_end_and_never_reaches_a_run_that_is_over(
+    place: Place, store: Store, worker: Hand
+) -> None:
+    other = await place.open()
+    for n in range(60):
+        run = await worker.started()
+        (approval,) = await ask(worker, run, asked())
+        end = worker.commit(delta(run, finish())) if n % 2 else other.cancel(run.id, reason="enough", at=NOW)
+        vote = store.rule([ruling(approval, PENDING, body=b"vote")])
+        decided, voted, _ = await asyncio.gather(other.rule([ruling(approval)]), vote, end)
+        await _check_that_it_adds_up(store, run, approval, decided[0], voted[0])
+        if not n % 2:
+            await worker.commit(delta(run, finish(Status.CANCELLED)))
+        left = await found(store, approval.id)
+        assert left.state is (APPROVED if decided == [Ruled.APPLIED] else WITHDRAWN)
+    await other.close()
+
+
+async def _check_that_it_adds_up(store: Store, run: Run, before: Approval, decided: Ruled, voted: Ruled) -> None:
+    """Each ruling that was applied has left its audit entry and raised the revision; no other has left anything."""
+    after = await found(store, before.id)
+    applied = [one for one in (decided, voted) if one is Ruled.APPLIED]
+    assert len(await store.audited(subject=before.id)) == len(applied)
+    assert after.revision == 1 + len(applied) + (after.state is WITHDRAWN)
+    assert (after.state is APPROVED) is (decided is Ruled.APPLIED)
+    if not (await fresh(store, run)).status.ended:
+        told = [news for news in await store.news(run.rid, after=0) if news.op is Op.APPROVAL]
+        assert len(told) == (decided is Ruled.APPLIED)
+
+
+class Crash(BaseException):
+    """Raised where the process is to die."""
+
+
+@pytest.mark.parametrize("point", ["before-begin", "before-commit", "after-commit"])
+async def test_a_crash_leaves_all_of_it_or_nothing_and_it_can_be_sent_again(
+    place: Place, store: Store, worker: Hand, point: str
+) -> None:
+    run = await worker.started()
+    (approval,) = await ask(worker, run, asked())
+    await store.put([CHANNEL])
+    batch, use = [ruling(approval, event="approval.decided")], [put("quota")]
+
+    def die(reached: str) -> None:
+        if reached == point:
+            raise Crash
+
+    dying = await place.open()
+    dying.fault = die  # type: ignore[attr-defined]  # both stores have it, for crash tests
+    with pytest.raises(Crash):
+        await dying.rule(batch, puts=use)
+    if point != "before-commit":  # where it may be on its way to the server
+        there = point == "after-commit"
+        assert (await found(store, approval.id)).state is (APPROVED if there else PENDING)
+        assert len(await store.audited()) == len(await store.news(run.rid, after=0)) == int(there)
+    assert await store.rule(batch, puts=use) == [Ruled.APPLIED]
+    assert len(await store.audited()) == len(await store.news(run.rid, after=0)) == 1
+    assert [one.about for one in await store.take_messages(now=NOW + MINUTE, hold=1, limit=9)] == [approval.id]
+    await dying.close()
 
 
 async def test_a_ruling_sent_again_is_known_even_when_more_has_happened_since(store: Store, worker: Hand) -> None:
@@ -189,8 +245,6 @@ async def test_a_run_that_asks_and_ends_in_one_delta_waits_for_nothing(store: St
 
 
 async def test_children_that_end_with_their_parent_withdraw_what_they_ask(store: Store, worker: Hand) -> None:
-    from holdfast.records.delta import Block
-
     parent = await worker.started()
     await worker.commit(delta(parent, children=(child_of(parent, "c1"), child_of(parent, "c2"))))
     blocked, live = [one.run for one in await worker.claim()]
@@ -204,8 +258,6 @@ async def test_children_that_end_with_their_parent_withdraw_what_they_ask(store:
 
 
 async def test_a_blocked_run_that_is_cancelled_withdraws_what_it_asks(store: Store, worker: Hand) -> None:
-    from holdfast.records.delta import Block
-
     run = await worker.started()
     await worker.commit(delta(run, Block(why=b"why"), approvals=(asked("a1"),)))
     assert (await found(store, "a1")).state is PENDING
@@ -224,11 +276,11 @@ async def test_a_run_that_begins_again_neither_waits_for_old_answers_nor_hears_t
     assert claimed.history.news == [] and claimed.run.seen == claimed.run.wakes
 
 
-def intent(seq: int, approval: str):  # type: ignore[no-untyped-def]
+def intent(seq: int, approval: str) -> Entry:
     return entry(seq, kind=Kind.INTENT, op=Op.APPROVAL, key=f"~approve:{approval}#1")
 
 
-def outcome(seq: int, approval: str):  # type: ignore[no-untyped-def]
+def outcome(seq: int, approval: str) -> Entry:
     return entry(seq, op=Op.APPROVAL, key=f"~approve:{approval}#1")
 
 
@@ -263,7 +315,7 @@ async def test_a_retried_run_hears_again_what_was_decided_and_asks_again_what_wa
 
 async def test_a_fork_asks_again_what_its_origin_was_not_answered(store: Store, worker: Hand) -> None:
     run = await _failed(store, worker)
-    fork = Fork(id="fork", key=None, version="1", seq=5, at=NOW, keep_keys=False, edit=None, tags=())
+    fork = Fork(id="fork", version="1", seq=5, at=NOW)
     assert await store.fork(run.id, fork)
     assert [one.seq for one in await store.journal("fork")] == [1, 2]
     assert await store.approvals(ApprovalFilter(states=(), run_id="fork")) == []
@@ -362,7 +414,7 @@ async def test_who_started_a_tree_is_known_of_its_root_and_of_its_forks(store: S
     run = await worker.started(by="ann")
     await worker.commit(delta(run, children=(child_of(run, f"{run.id}.1", by="bob"),)))
     await store.start([new_run("alone")])
-    await store.fork(run.id, Fork(id="fork", key=None, version="1", seq=0, at=NOW, keep_keys=False, edit=None, tags=()))
+    await store.fork(run.id, Fork(id="fork", version="1", seq=0, at=NOW))
     assert [await store.starter(id) for id in (run.id, f"{run.id}.1", "alone", "nobody", "fork")] == [
         "ann", "", "", "", "ann",
     ]  # fmt: skip
@@ -373,7 +425,7 @@ async def test_channels_are_told_if_there_are_any(store: Store, worker: Hand) ->
     await ask(worker, run, asked("early"))
     assert await store.next_message() is None
     await store.put([CHANNEL])
-    a, b, c, d = await ask(worker, run, *(asked(id, at=NOW + 1) for id in "abcd"))
+    a, b, c, _ = await ask(worker, run, *(asked(id, at=NOW + 1) for id in "abcd"))
     await ask(worker, run, asked("a"))  # again: nothing new
     await rule(store, ruling(a, event="approval.decided", at=NOW + 2), ruling(b, at=NOW + 2))
     await rule(store, ruling(a, by="bob", event="approval.decided"))  # not applied

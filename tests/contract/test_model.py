@@ -23,9 +23,12 @@ from hypothesis.stateful import (
 )
 
 from holdfast.errors import LeaseLost
+from holdfast.records.approval import ApprovalState
 from holdfast.records.delta import Block, Delta, HandBack, Suspend, Verdict
 from holdfast.records.journal import Op
 from holdfast.records.run import ENDED, Run, Status
+from holdfast.store.desk import ApprovalFilter
+from tests.contract.desk import asked, found, ruling
 from tests.contract.making import NOW, Hand, child_of, entry, finish, new_run
 from tests.contract.model import LATER, Model, ModelRun
 from tests.contract.stores import PLACES
@@ -149,6 +152,30 @@ class Interleavings(RuleBasedStateMachine):
         assert done is self.model.resolve(run, name)
 
     @rule(which=PICK)
+    @precondition(has(Status.RUNNING))
+    def ask(self, which: int) -> None:
+        run, id = self.pick(which, Status.RUNNING), f"approval-{self.fresh_id()}"
+        assert self.commit(run, approvals=(asked(id, key=id),)) is Verdict.APPLIED
+        run.asked[id] = "pending"
+
+    @rule(which=PICK)
+    @precondition(has(Status.RUNNING))
+    def withdraw(self, which: int) -> None:
+        run = self.pick(which, Status.RUNNING)
+        assert self.commit(run, withdrawn=tuple(run.asked)) is Verdict.APPLIED
+        self.model.withdraw(run)
+
+    @rule(which=PICK)
+    @precondition(lambda self: any(run.asked for run in self.model.runs.values()))
+    def decide(self, which: int) -> None:
+        every = [(run, id) for run in self.model.runs.values() for id in run.asked]
+        run, id = every[which % len(every)]
+        self.count += 1  # another person each time: not the same ruling again
+        approval = self.do(found(self.store, id))
+        (answer,) = self.do(self.store.rule([ruling(approval, by=f"p{self.count}")]))
+        assert str(answer) == self.model.rule(run, id)
+
+    @rule(which=PICK)
     @precondition(has())
     def cancel(self, which: int) -> None:
         run = self.pick(which)
@@ -233,6 +260,13 @@ class Interleavings(RuleBasedStateMachine):
             assert [news.wake for news in filed] == list(range(found.seen + 1, found.wakes + 1))
             assert [(news.op, news.key, news.ok) for news in filed] == run.unseen
             assert not (found.status is Status.WAITING and filed), "a waiting run has no unseen news"
+
+    @invariant()
+    def what_is_asked_stands_as_the_model_says(self) -> None:
+        rows = self.do(self.store.approvals(ApprovalFilter(states=(), limit=1_000)))
+        expected = {id: state for run in self.model.runs.values() for id, state in run.asked.items()}
+        assert {row.id: str(row.state) for row in rows} == expected
+        assert all(row.revision == (1 if row.state is ApprovalState.PENDING else 2) for row in rows)
 
     @invariant()
     def owners_are_told_of_their_news(self) -> None:

@@ -87,6 +87,7 @@ class Case(_Shown):
     """One thing that is, or was, to be decided.
 
     Attributes:
+        n: the number of the approval: they are numbered in the order in which they were asked.
         id: of the approval.
         run_id: of the run that asks.
         root: the run at the top of its tree.
@@ -121,6 +122,7 @@ class Case(_Shown):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
+    n: int
     id: str
     run_id: str
     root: str

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from holdfast import codec
+from holdfast.approvals.case import Person
+from holdfast.approvals.request import Request
+from holdfast.approvals.routing import addressed
+from holdfast.clock import SECOND, from_datetime
+from holdfast.records.approval import Approval
+from holdfast.records.document import Document, Put
+
+KIND = "standing"
 
 
 class Standing(BaseModel):
@@ -55,3 +68,66 @@ class Standing(BaseModel):
     used: int = 0
     spent: dict[str, Decimal] = {}
     period: int = 0
+
+    def pack(self) -> bytes:
+        """As the store keeps it."""
+        return codec.pack(self.model_dump_json().encode())
+
+    @classmethod
+    def read(cls, document: Document) -> Standing:
+        """The standing approval that a document holds."""
+        return cls.model_validate(json.loads(codec.unpack(document.body)))
+
+    def put(self, revision: int) -> Put:
+        """The change that makes a document hold it."""
+        expires = None if self.expires_at is None else from_datetime(self.expires_at)
+        return Put(kind=KIND, id=self.id, revision=revision, body=self.pack(), expires_at=expires)
+
+    def covers(self, row: Approval, request: Request, own: Sequence[str]) -> bool:
+        """Whether it is meant for what is asked, quota aside.
+
+        Args:
+            row: what is asked.
+            request: its body.
+            own: who has started the run, and on whose behalf it asks: what they have made does not count.
+        """
+        meant = request.kind == "call" and request.action.get("tool") == self.tool and request.quorum == 1
+        if not meant or (self.agents and row.agent not in self.agents) or self.by in own:
+            return False
+        if self.to and not set(self.to) & set(row.to):
+            return False
+        return addressed(Person(name=self.by, roles=frozenset(self.roles)), row.to)
+
+    def used_for(self, request: Request, now: int) -> Standing | None:
+        """It, with a call more; None if the call is beyond its limits or its quota."""
+        amounts = {name: _amount(request.subject, name) for name in {*self.at_most, *self.total}}
+        fresh = self._period_at(now)
+        if any(amount is None for amount in amounts.values()) or (
+            fresh.count is not None and fresh.used >= fresh.count
+        ):
+            return None
+        known = {name: amount for name, amount in amounts.items() if amount is not None}
+        if any(known[name] > most for name, most in self.at_most.items()):
+            return None
+        spent = {name: fresh.spent.get(name, Decimal(0)) + known[name] for name in self.total}
+        if any(spent[name] > most for name, most in self.total.items()):
+            return None
+        return fresh.model_copy(update={"used": fresh.used + 1, "spent": spent})
+
+    def _period_at(self, now: int) -> Standing:
+        if self.per is None or self.made_at is None:
+            return self
+        period = (now - from_datetime(self.made_at)) // (self.per * SECOND)
+        return self if period == self.period else self.model_copy(update={"period": period, "used": 0, "spent": {}})
+
+
+def _amount(arguments: Any, name: str) -> Decimal | None:
+    """A numeric argument; None if it is none that a limit could hold: a negative one would give quota back."""
+    value = arguments.get(name) if isinstance(arguments, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None

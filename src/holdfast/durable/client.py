@@ -102,7 +102,14 @@ class Client(Reading):
     """Starts, finds and tells runs. Made by ``app.open`` and ``app.connect``."""
 
     async def start(
-        self, call: Call[R], /, *, key: str | None = None, priority: int = 0, tags: Sequence[str] = ()
+        self,
+        call: Call[R],
+        /,
+        *,
+        key: str | None = None,
+        priority: int = 0,
+        tags: Sequence[str] = (),
+        by: str = "",
     ) -> StoredRun[R]:
         """Start a run; it is durable when this returns.
 
@@ -111,6 +118,7 @@ class Client(Reading):
             key: an idempotency key, unique per agent: the same key never starts a second run.
             priority: runs with a higher one are claimed first.
             tags: words by which the run can be found.
+            by: the name of the person who starts it, as the desk knows them: they may not approve what it asks.
 
         Raises:
             BadOption: the call is not of an agent, or a tag is no word.
@@ -124,11 +132,11 @@ class Client(Reading):
             ...     return await run.result()
         """
         keys = None if key is None else [key]
-        return (await self.start_all([call], keys=keys, priority=priority, tags=tags))[0]
+        return (await self.start_all([call], keys=keys, priority=priority, tags=tags, by=by))[0]
 
     async def start_all(
         self, calls: Sequence[Call[R]], /, *, keys: Sequence[str] | None = None, priority: int = 0,
-        tags: Sequence[str] = (),
+        tags: Sequence[str] = (), by: str = "",
     ) -> list[StoredRun[R]]:  # fmt: skip
         """Start many runs in one transaction; all are durable when this returns.
 
@@ -142,7 +150,7 @@ class Client(Reading):
         at = self._clock.now()
         tags = checked_tags(tags)
         new = [
-            replace(self._new_run(call, None if keys is None else keys[i], priority, at), tags=tags)
+            replace(self._new_run(call, None if keys is None else keys[i], priority, at), tags=tags, by=by)
             for i, call in enumerate(calls)
         ]
         await self._check_hosted({Hosted(agent=run.agent, version=run.version) for run in new})
@@ -170,9 +178,11 @@ class Client(Reading):
         """Resolve a promise. False if it was resolved before, or its run has ended.
 
         Raises:
+            BadOption: that is no promise's id.
             NotStorable: the value is no JSON value, or does not fit the promise's type.
             UnknownRun: no run is named before the first ``/`` of the id.
         """
+        self._check_promise(promise_id)
         data = codec.shape_of(Any).encode(value) if _is_json(value) else codec.shape_of(type(value)).encode(value)
         schema = await self.store.schema(promise_id)
         if schema is not None:
@@ -187,6 +197,7 @@ class Client(Reading):
         Raises:
             UnknownRun: no run is named before the first ``/`` of the id.
         """
+        self._check_promise(promise_id)
         value = codec.pack_failure("PromiseFailed", error)
         return await self.store.resolve(promise_id, ok=False, value=value, at=self._clock.now())
 
@@ -247,7 +258,7 @@ class Client(Reading):
         if orphan:
             return f"its worker {run.worker} is gone: another is about to take it over"
         if run.status is Status.WAITING:
-            return "for news or a time" if run.wake_at else "for news: a promise, a child, a cancel"
+            return "for news or a time" if run.wake_at else "for news: a promise, a child, a person, a cancel"
         if run.status in (Status.BLOCKED, Status.PAUSED) and run.error is not None:
             return codec.Failed.unpack(run.error).message
         return ""
@@ -283,6 +294,14 @@ class Client(Reading):
         return record
 
     # -- inside
+
+    @staticmethod
+    def _check_promise(promise_id: str) -> None:
+        own = promise_id.rpartition("/")[2]
+        if "#" in own or own.startswith("~"):  # nobody may speak for a step, a child or a person
+            raise BadOption(
+                f"{promise_id!r} is no promise: what people are asked is decided at the desk (client.inbox)"
+            )
 
     def _new_run(self, call: Call[Any], key: str | None, priority: int, at: int) -> NewRun:
         if not isinstance(call, Call) or call.target.op is not Op.CHILD:

@@ -355,8 +355,8 @@ def declared(scope: Scope, name: str, type: type[T], schema: bytes | None = None
     Raises:
         BadOption: the name contains ``/`` or ``#``.
     """
-    if not name or "/" in name or "#" in name:
-        raise BadOption(f"{name!r} cannot name a promise: use text without '/' and '#'")
+    if not name or "/" in name or "#" in name or name.startswith("~"):
+        raise BadOption(f"{name!r} cannot name a promise: use text without '/' and '#' that does not begin with '~'")
     core, key = scope.core, f"{scope.prefix}{name}"
     if core.slots.find(key) is None:
         core.slots.open(scope, key, promise_decoder(type), shared=True)

@@ -48,6 +48,10 @@ class Operations:
         self._catalog = catalog
         self._clock = clock
 
+    def now(self) -> int:
+        """The present time by the clock of timers, in microseconds."""
+        return self._clock.now()
+
     async def info(self, run_id: str) -> Run:
         """A run's record.
 

@@ -16,6 +16,7 @@ from holdfast.durable.activation import Activation
 from holdfast.durable.alarm import Alarm
 from holdfast.durable.catalog import Catalog
 from holdfast.durable.census import Census
+from holdfast.durable.chores import Chore, do_all
 from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
 from holdfast.durable.lease import Lease
@@ -47,6 +48,7 @@ class Worker:
         only: agents to claim; all of the catalog by default.
         replaced: stand-ins for tools, by name (tests).
         retention: which runs that ended are kept; all by default.
+        chores: what it does besides.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Worker:
         only: frozenset[str] | None = None,
         replaced: dict[str, Callable[..., Any]] | None = None,
         retention: Sequence[Retention] = (),
+        chores: Sequence[Chore] = (),
     ) -> None:
         self.id = ""
         self.active: dict[int, Activation] = {}
@@ -74,6 +77,7 @@ class Worker:
         self._effects.tell = store.tell
         self._workspaces = Workspaces(store, settings, self._effects.strays_end)
         self._pruner = Pruner(store, retention, clock, settings.prune)
+        self._chores = chores
         self._poke = asyncio.Event()
         self._settled = asyncio.Event()  # set while a turn of the claim loop found nothing more to do
         self._alarm = Alarm(clock, self.poke)
@@ -248,7 +252,15 @@ class Worker:
         # Without a place, or a store that takes commits, what is due could not be claimed: it would ring for ever.
         may_claim = len(self.active) < self._settings.concurrency and not self._committer.struggling
         wake = self._store.next_wake(self._hosts, self._quotas, now=self._clock.now()) if may_claim else None
-        self._alarm.set(None if wake is None else await wake)
+        times = [None if wake is None else await wake, await self._do_chores()]
+        self._alarm.set(min((when for when in times if when is not None), default=None))
+
+    async def _do_chores(self) -> int | None:
+        due = await do_all(self._chores, self._clock, self._settings.poll)
+        if due is not None and due <= self._clock.now():  # what they did may have woken a run, or be half done
+            self.poke()
+            return None
+        return due
 
     def _pass_the_turn(self, claimed: Sequence[Claimed]) -> None:
         """Agents that were served go to the end of the line, so that others come next: see ``Claims.claim``."""

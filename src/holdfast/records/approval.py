@@ -89,6 +89,6 @@ class Ruled(StrEnum):
 
     APPLIED = "applied"
     MOVED = "moved"  # it was changed meanwhile: look again
-    CLOSED = "closed"  # it is not pending any more
-    OVER = "over"  # its run has ended, or has been asked to cancel
+    CLOSED = "closed"  # it is not pending any more: decided, or the run went on without it
+    OVER = "over"  # its run has ended, or has been asked to cancel, before anybody decided
     UNKNOWN = "unknown"  # there is no such approval

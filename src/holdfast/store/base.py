@@ -139,10 +139,11 @@ class Repairs(Protocol):
 
         Deleted are: the entry or item of that number, what is recorded of the attempts before it, and whatever was
         recorded after it, except outcomes of effects whose intent is older: they have happened. Promises that were
-        resolved and are no longer journaled are news again. Its children whose end is no longer journaled are
-        unlinked, and linked again when a delta starts them again: then those that succeeded are news, those that did
-        not are retried likewise, and the others run on. Its deadline begins again. A parent that knows of the failure
-        is not told of another end.
+        resolved and approvals that were decided are news again if they are no longer journaled; of approvals that
+        nobody decided the intent goes as well, and so do approvals without any entry: the body asks again. Its children
+        whose end is no longer journaled are unlinked, and linked again when a delta starts them again: then those that
+        succeeded are news, those that did not are retried likewise, and the others run on. Its deadline begins again. A
+        parent that knows of the failure is not told of another end.
         False if it has not failed, or children of it that are not detached have not ended yet.
         """
 
@@ -150,7 +151,7 @@ class Repairs(Protocol):
         """Make a run that begins with the first ``fork.seq`` entries and items of another, as copies.
 
         Intents and attempts without an outcome among them are left out, as are groups: the fork makes those calls
-        again.
+        again, and asks people again whose decision is not among them.
         Promises declared among them are declared for the fork, resolved if their outcome is among them.
         False if a run of ``fork.id``, or of the same agent and ``fork.key``, exists already.
 
@@ -258,7 +259,7 @@ class Commits(Protocol):
 
         The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the
         parent, or counts in its group and releases the next held child; cancels children that have not ended and are
-        not detached); Block; Pause; Renew (deletes journal, items, groups, resolved promises; raises ``generation``;
+        not detached; withdraws what it asks of people); Block; Pause; Renew (deletes journal, items, groups, resolved promises, decisions not yet heard; withdraws; raises ``generation``;
         status ``queued``); HandBack (status ``queued``).
         Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.
 

@@ -33,7 +33,12 @@ class Approvals(Protocol):
     """What runs have asked of people.
 
     They are asked by deltas (:class:`~holdfast.records.approval.NewApproval`); asking again under the id of one that is
-    there changes nothing. They are withdrawn by deltas, and when their run ends or begins again.
+    there changes nothing. They are withdrawn by deltas, and when their run ends or begins again. They go with their run;
+    a fork has none. A run that is retried asks again what nobody had decided, and hears again what was decided and is
+    not journaled any more.
+
+    If there is a document of kind ``channel``, the outbox is told: ``approval.requested``, ``approval.withdrawn``, and
+    what rulings say.
     """
 
     async def approval(self, approval_id: str) -> Approval | None:
@@ -53,6 +58,10 @@ class Approvals(Protocol):
         (``Op.APPROVAL`` under the approval's key, ok, the decision as value). A ruling that is not applied writes
         nothing, and does not keep the others from being applied. If a put does not find the revision it asks for,
         nothing at all is written, and all rulings are answered MOVED.
+
+        The second ruling of an approval in a batch is to name the revision that the first one leaves. It is safe to send
+        a batch again of which nobody knows what became (``CommitUnknown``), whatever has happened since: a ruling that
+        was applied is answered APPLIED again, and is not applied twice. It must be the same in every field.
         """
 
     async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
@@ -109,7 +118,7 @@ class Outbox(Protocol):
         """Those that were given up, by number."""
 
     async def revive_message(self, n: int, *, now: int) -> bool:
-        """Try a dead one again from now on. False if it is not there or not dead."""
+        """Try a dead one again from now on, its ``tries`` at 0. False if it is not there or not dead."""
 
     async def next_message(self) -> int | None:
         """The earliest ``next_at`` of those that are not dead."""

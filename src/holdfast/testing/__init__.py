@@ -7,7 +7,8 @@ runs at every wait.
 
 from holdfast.clock import VirtualClock
 from holdfast.durable.points import POINTS
+from holdfast.testing.asked import Asked
 from holdfast.testing.replaying import replay
 from holdfast.testing.rig import Diverged, Rig, RigRun, Stuck, open_rig
 
-__all__ = ["POINTS", "Diverged", "Rig", "RigRun", "Stuck", "VirtualClock", "open_rig", "replay"]
+__all__ = ["POINTS", "Asked", "Diverged", "Rig", "RigRun", "Stuck", "VirtualClock", "open_rig", "replay"]

@@ -11,17 +11,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from holdfast.approvals.case import InboxFilter
 from holdfast.clock import Duration, VirtualClock, micros
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Tool
 from holdfast.durable.client import StoredRun, needs_a_person
+from holdfast.durable.handles import Run
 from holdfast.durable.points import POINTS, on_reach
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, HoldfastError
-from holdfast.runtime import Runtime, open_store
+from holdfast.runtime import Runtime, chores_of, open_store
 from holdfast.settings import Settings
 from holdfast.store.base import Store
 from holdfast.testing.again import divergence_under_another_seed, divergences
+from holdfast.testing.asked import EVERYBODY, Asked
 from holdfast.testing.standins import Standins
 
 if TYPE_CHECKING:
@@ -95,14 +98,50 @@ class Rig(Runtime):
         super().__init__(store, app.catalog, self.clock, self._new_worker())
 
     async def start(
-        self, call: Call[R], /, *, key: str | None = None, priority: int = 0, tags: Sequence[str] = ()
+        self,
+        call: Call[R],
+        /,
+        *,
+        key: str | None = None,
+        priority: int = 0,
+        tags: Sequence[str] = (),
+        by: str = "",
     ) -> RigRun[R]:
         """Start a run; see :meth:`Client.start`."""
-        return RigRun(self, (await super().start(call, key=key, priority=priority, tags=tags)).id)
+        return RigRun(self, (await super().start(call, key=key, priority=priority, tags=tags, by=by)).id)
 
     async def get(self, run_id: str) -> RigRun[Any]:
         """The run of this id; see :meth:`Client.get`."""
         return RigRun(self, (await super().get(run_id)).id)
+
+    async def asked(self, run: Run[Any], about: str = "") -> Asked:
+        """Wait until a run, or a descendant of it, has asked people for something, letting time pass; returns the
+        oldest that is pending.
+
+        Args:
+            run: the run.
+            about: the name of the tool, the agent or the type, or a part of the question, if several are pending.
+
+        Raises:
+            Stuck: it asks for nothing, and nothing is due.
+        """
+        while not (found := [one for one in await self.all_asked(run) if one.is_about(about)]):
+            record = await self.info(run.id)
+            if record.status.ended or needs_a_person(record):
+                raise Stuck(f"run {run.id} is {record.status}: it asks for nothing {about}".rstrip())
+            if (due := self.clock.next_due()) is not None:
+                self._move_to(due)
+            else:
+                await self._wait_for_outside(run.id)
+        return found[0]
+
+    async def all_asked(self, run: Run[Any]) -> list[Asked]:
+        """All that a run and its descendants ask of people now, once all is quiet; the oldest first."""
+        await self.quiet()
+        record = await self.info(run.id)
+        cases = await self.inbox.inbox(EVERYBODY, InboxFilter(root=record.root, limit=100_000))
+        own = record.parent is None
+        return [Asked(self, case) for case in sorted(cases, key=lambda one: one.n) if own or case.run_id == run.id]
 
     async def advance(self, by: Duration) -> None:
         """Let time pass: everything that becomes due meanwhile happens, in order."""
@@ -228,6 +267,7 @@ class Rig(Runtime):
             clock=self.clock,
             settings=self.settings,
             replaced=self._standins.functions,
+            chores=chores_of(self.store, self.clock),
         )
 
     def _reached(self, point: str, run_id: str) -> None:

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from holdfast.errors import CommitUnknown, StoreBusy
+from holdfast.records.approval import Ruled
 from holdfast.records.delta import Verdict
 from holdfast.records.run import Status
 from holdfast.store.base import Store
 from holdfast.store.postgres import PostgresStore
 from holdfast.store.postgres import store as postgres_store
+from tests.contract.desk import ask, asked, put, ruling
 from tests.contract.making import AGENT, NOW, Hand, delta, entry, new_run
 from tests.contract.stores import Place
 from tests.postgres import schemas
@@ -184,3 +186,18 @@ async def test_while_nobody_listens_at_the_port_it_is_busy_and_then_goes_on(plac
 
 def proxy_port(store: PostgresStore) -> str:
     return store.url.partition("127.0.0.1:")[2].partition("/")[0]
+
+
+async def test_a_ruling_lost_between_the_commit_and_its_answer_is_known_again(place: Place) -> None:
+    async with through_a_proxy(place) as (proxy, store):
+        hand = await Hand.hire(store, "w1")
+        run = await hand.started()
+        (approval,) = await ask(hand, run, asked("a1"))
+        assert await store.rule([], puts=[]) == []  # the connection knows the statement
+        await keep_back_answers(proxy, store)
+        deciding = asyncio.ensure_future(store.rule([ruling(approval)], puts=[put("quota")]))
+        await until(place, "SELECT state FROM holdfast.approvals WHERE id = 'a1'", "approved")
+        proxy.cut()
+        proxy.answering.set()
+        assert await deciding == [Ruled.APPLIED]
+        assert len(await store.audited(subject="a1")) == len(await store.news(run.rid, after=0)) == 1

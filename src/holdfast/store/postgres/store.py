@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from holdfast.errors import CommitUnknown, StoreUnusable, UnknownRun
+from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable, UnknownRun
 from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.document import Document, Put
@@ -311,8 +311,11 @@ class PostgresStore:
         """Write what knows itself again when it is sent again."""
         try:
             return await self._links.write(statement, *given)
-        except CommitUnknown:
-            return await self._links.write(statement, *given)
+        except CommitUnknown as unknown:
+            try:
+                return await self._links.write(statement, *given)
+            except StoreBusy:  # which is sure of the second time only
+                raise unknown from None
 
     async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
         return [approvals.approval_of(row) for row in await self._links.fetch(APPROVALS.due, now, limit)]
@@ -422,10 +425,12 @@ class PostgresStore:
 
     async def _do(self, call: Coroutine[Any, Any, list[Row]], *, stirs: bool = False) -> list[Row]:
         """Write, to the end even if the caller is cancelled meanwhile: nothing is left half to chance."""
-        if self._closed:
-            call.close()
+        try:
             self._refuse_closed()
-        self._reach("before-begin")
+            self._reach("before-begin")
+        except BaseException:
+            call.close()
+            raise
         task = asyncio.get_running_loop().create_task(self._stir_after(call) if stirs else call)
         self._writing.add(task)
         task.add_done_callback(self._written)

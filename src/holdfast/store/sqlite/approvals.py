@@ -30,15 +30,16 @@ def get(db: apsw.Connection, approval_id: str) -> Approval | None:
 def find(db: apsw.Connection, which: ApprovalFilter) -> list[Approval]:
     """Those that match: each state has its own order in the index, and these are merged."""
     statement = APPROVALS.find if _everywhere(which) else APPROVALS.find_below
-    pages = [db.execute(statement, bindings).fetchall() for bindings in _bindings(which)]
-    rows = islice(heapq.merge(*pages, key=lambda row: (-int(row[10]), int(row[0]))), which.limit)
+    pages: list[list[Any]] = [db.execute(statement, bindings).fetchall() for bindings in _bindings(which)]
+    rows = islice(heapq.merge(*pages, key=lambda row: (-row[10], row[0])), which.limit)
     return [_approval_of(row) for row in rows]
 
 
 def count(db: apsw.Connection, which: ApprovalFilter) -> int:
     """How many match."""
     statement = APPROVALS.count if _everywhere(which) else APPROVALS.count_below
-    return sum(int(db.execute(statement, bindings).get) for bindings in _bindings(which, counts=True))
+    counted: list[Any] = [db.execute(statement, bindings).get for bindings in _bindings(which, counts=True)]
+    return sum(counted)
 
 
 def _everywhere(which: ApprovalFilter) -> bool:

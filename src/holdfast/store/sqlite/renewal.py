@@ -40,7 +40,7 @@ def renew(tx: Transaction, rid: int, run_id: str, end: Renew) -> None:
 
 
 def _file_again(tx: Transaction, rid: int) -> int:
-    """Drop news of children and of people, which belong to the generation that ends, and number what stays up to ``wakes``.
+    """Drop news of children and people, which goes with the generation that ends; number what stays up to ``wakes``.
 
     Between ``seen`` and ``wakes`` there must be no gaps: a run with a gap could never have seen everything.
     """

@@ -6,6 +6,24 @@ SELECT a.n, a.id, r.id AS run_id, r.root, r.agent, r.version, a.key, a.state, a.
        a.digest, a.body, a.created_at, a.decided_at, a.decision
 FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid;
 
+-- Those in one state that match, in their order, from a place on; NULL matches all. Never by sorting: of what matches there may
+-- be a hundred thousand, and few are wanted.
+CREATE FUNCTION routines.find_approvals(
+    _state text, _to text[], _agent text, _root text, _min_risk bigint, _due_before bigint, _risk bigint, _n bigint,
+    _limit bigint
+) RETURNS SETOF routines.approval_rows LANGUAGE plpgsql STABLE SET enable_sort = off PLANNED AS $$
+BEGIN
+    RETURN QUERY
+        SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
+               a.digest, a.body, a.created_at, a.decided_at, a.decision
+        FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
+        WHERE a.state = _state AND a.risk <= _risk AND (a.risk < _risk OR a.n > _n)
+          AND (_to IS NULL OR a.asked = '{}' OR a.asked && _to)
+          AND (_agent IS NULL OR r.agent = _agent) AND (_root IS NULL OR r.root = _root)
+          AND a.risk >= _min_risk AND (_due_before IS NULL OR a.due_at < _due_before)
+        ORDER BY a.risk DESC, a.n LIMIT _limit;
+END $$;
+
 -- What a batch of deltas asks of people, and what it withdraws. What was asked before stays as it is.
 CREATE FUNCTION routines.ask_people(_rids bigint[], _rounds int[], _v smallint[], _round int, _acts jsonb) RETURNS void
 LANGUAGE plpgsql AS $$

@@ -4,27 +4,20 @@ SELECT * FROM routines.approval_rows WHERE id = $1;
 
 -- name: find
 -- Those in one state that match, in their order, from a place on; NULL matches all.
-SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
-       a.digest, a.body, a.created_at, a.decided_at, a.decision
-FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
-WHERE a.state = $1
-  AND ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
-  AND ($3::text IS NULL OR r.agent = $3) AND ($4::text IS NULL OR r.root = $4)
-  AND a.risk >= $5::bigint AND ($6::bigint IS NULL OR a.due_at < $6)
-  AND a.risk <= $7::bigint AND (a.risk < $7 OR a.n > $8::bigint)
-ORDER BY a.risk DESC, a.n LIMIT $9;
+SELECT * FROM routines.find_approvals($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: find_below
--- The same among those of a run, or of a tree: a span of ids.
+-- The same among those of a run, or of a tree: a span of ids. OFFSET 0: these first, however well an index fits the order.
 SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
        a.digest, a.body, a.created_at, a.decided_at, a.decision
-FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
-WHERE a.state = $1
-  AND ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
+FROM (SELECT * FROM holdfast.approvals AS b
+      WHERE b.rid = ANY (ARRAY(SELECT c.rid FROM holdfast.runs AS c WHERE c.id BETWEEN $10::text AND $11::text))
+        AND b.state = $1 OFFSET 0) AS a
+JOIN holdfast.runs AS r ON r.rid = a.rid
+WHERE ($2::text[] IS NULL OR a.asked = '{}' OR a.asked && $2)
   AND ($3::text IS NULL OR r.agent = $3) AND ($4::text IS NULL OR r.root = $4)
   AND a.risk >= $5::bigint AND ($6::bigint IS NULL OR a.due_at < $6)
   AND a.risk <= $7::bigint AND (a.risk < $7 OR a.n > $8::bigint)
-  AND a.rid = ANY (ARRAY(SELECT b.rid FROM holdfast.runs AS b WHERE b.id BETWEEN $10::text AND $11::text))
 ORDER BY a.risk DESC, a.n LIMIT $9;
 
 -- name: count

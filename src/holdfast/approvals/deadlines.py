@@ -1,0 +1,104 @@
+"""Deadlines: a chore of every worker. Several may do it: each ruling is a compare-and-set, and one of them wins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from holdfast.approvals import rulings, standing
+from holdfast.approvals.request import Decided
+from holdfast.approvals.rulings import Open
+from holdfast.approvals.standing import Standing
+from holdfast.clock import SECOND
+from holdfast.errors import WrongDigest
+from holdfast.records.approval import Approval, ApprovalState, Ruled, Ruling
+from holdfast.records.document import Document, Put
+from holdfast.store.base import Store
+
+logger = logging.getLogger("holdfast.approvals")
+
+_BATCH = 500
+_PATIENCE = SECOND  # until what could not be ruled on is looked at again
+
+
+class Deadlines:
+    """Does what deadlines say: applies standing approvals, escalates, denies, expires.
+
+    Args:
+        store: where the approvals are.
+        now: the time that their deadlines are measured by.
+    """
+
+    name = "deadlines"
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+
+    async def work(self) -> int | None:
+        """Rule on what is due; returns when to look again, None if only news could bring anything about."""
+        due = await self._store.next_due()
+        now = self._now()
+        if due is None or due > now:
+            return due
+        rows = await self._store.due_approvals(now=now, limit=_BATCH)
+        moved = [await self.apply(row) for row in rows]
+        return now if any(moved) else now + _PATIENCE
+
+    async def apply(self, row: Approval) -> bool:
+        """Do what the deadline of an approval says. False if it could not be, as its run is ending."""
+        now = self._now()
+        try:
+            open = Open.of(row)
+        except WrongDigest as error:
+            logger.error("%s", error)
+            return await self._rule(_unreadable(row, now))
+        if _may_stand(open) and await self._stand(open, now):
+            return True
+        return await self._rule(rulings.overdue(open, now=now))
+
+    async def _stand(self, open: Open, now: int) -> bool:
+        """Let a standing approval that covers it approve it, which uses its quota in the same transaction."""
+        own = (open.request.requester, await self._store.starter(open.row.root))
+        for document in await self._documents(now):
+            made = Standing.read(document)
+            used = made.used_for(open.request, now) if made.covers(open.row, open.request, own) else None
+            if used is None:
+                continue
+            ruling = rulings.standing_approves(open, made.id, made.by, now=now)
+            ruled = (await self._store.rule([ruling], puts=[used.put(document.revision)]))[0]
+            if ruled is Ruled.APPLIED:
+                return True
+            if ruled is not Ruled.MOVED:  # nothing was approved: what was used is given back
+                await self._give_back(made, used, document)
+                return False
+        return False
+
+    async def _give_back(self, made: Standing, used: Standing, document: Document) -> None:
+        put = Put(
+            kind=standing.KIND, id=made.id, revision=document.revision + 1, body=made.pack(),
+            expires_at=document.expires_at,
+        )  # fmt: skip
+        if not await self._store.put([put]):
+            logger.info("standing approval %s counts a call that was not made: it was used meanwhile", used.id)
+
+    async def _documents(self, now: int) -> list[Document]:
+        found: list[Document] = []
+        while page := await self._store.documents(standing.KIND, now=now, after=found[-1].id if found else ""):
+            found += page
+        return found
+
+    async def _rule(self, ruling: Ruling) -> bool:
+        ruled = (await self._store.rule([ruling]))[0]
+        return ruled is not Ruled.OVER
+
+
+def _may_stand(open: Open) -> bool:
+    request = open.request
+    return request.kind == "call" and (not request.routed or request.on_expire[0] == "approve")
+
+
+def _unreadable(row: Approval, now: int) -> Ruling:
+    """The end of an approval whose row was altered: nobody can decide it, so it expires."""
+    decided = Decided(state=ApprovalState.EXPIRED, by=(rulings.DEADLINE,), at=now, digest=row.digest)
+    return rulings.expired_unread(row, decided)
