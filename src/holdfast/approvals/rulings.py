@@ -127,8 +127,7 @@ def answer_of(
 
 
 def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[str, Any]) -> Ruling:
-    request, same = open.request, codec.canonical(action) == codec.canonical(open.request.action)
-    digest = open.row.digest if same else _bound(open, action)
+    request, digest = open.request, _bound(open, action)
     earlier = [vote for vote in request.votes if vote.digest == digest]
     if any(vote.by == who for vote in earlier):
         raise AlreadyDecided(
@@ -136,7 +135,7 @@ def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[
         )
     votes = (*earlier, CastVote(by=who, at=now, digest=digest))
     asked_for = request.original or request.action
-    is_edited = request.kind != "question" and codec.canonical(action) != codec.canonical(asked_for)
+    is_edited = request.kind != "question" and digest != _bound(open, asked_for)
     changed = request.model_copy(
         update={"action": action, "original": asked_for if is_edited else None, "votes": votes}
     )
