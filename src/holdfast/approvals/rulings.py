@@ -48,6 +48,10 @@ class Open:
         """When its deadline acts on people; the row's may still be the look at standing approvals."""
         return due_at_of(self.row, self.request)
 
+    def after(self, ruling: Ruling) -> Open:
+        """The same, once a ruling was applied."""
+        return Open(row=after(self.row, ruling), request=Request.read(ruling.body))
+
     def ruling(self, *, at: int, actor: str, action: str, event: str = "", **changes: Any) -> Ruling:
         """A ruling on it; what ``changes`` do not name stays."""
         detail = changes.pop("detail", {})

@@ -242,10 +242,6 @@ class Operations:
                 yield entry
             after = page[-1].seq
 
-    def now(self) -> int:
-        """The time by this client's clock, in microseconds."""
-        return self._clock.now()
-
     def versions(self, agent: str) -> list[str]:
         """The versions of an agent that this app defines, in the order in which it does."""
         return [hosted.version for hosted in self._catalog.agents if hosted.agent == agent]
