@@ -22,6 +22,7 @@ MEASUREMENTS = (
     "starting",
     "children",
     "suspended",
+    "approving",
     "postgres",
 )
 

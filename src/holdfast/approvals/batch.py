@@ -96,7 +96,7 @@ class Batch:
 
     async def _settled(self, open: Open, ruling: Ruling, ruled: Ruled, starters: dict[str, str]) -> Outcome:
         if ruled is Ruled.APPLIED:
-            case = showing.case_of(Open.of(rulings.after(open.row, ruling)), self._who, starters[open.row.root])
+            case = showing.case_of(open.after(ruling), self._who, starters[open.row.root])
             return Outcome(id=open.row.id, case=case)
         try:  # overtaken: by itself
             case = await self._desk.decide(self._who, open.row.id, self._answer, digest=open.row.digest, via=self._via)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from holdfast.approvals import rulings, standing
 from holdfast.approvals.request import Decided
@@ -42,26 +42,32 @@ class Deadlines:
         now = self._now()
         if due is None or due > now:
             return due
-        rows = await self._store.due_approvals(now=now, limit=_BATCH)
-        moved = [await self.apply(row) for row in rows]
-        return now if any(moved) else now + _PATIENCE
+        moved = await self.apply(await self._store.due_approvals(now=now, limit=_BATCH))
+        return now if moved else now + _PATIENCE
 
-    async def apply(self, row: Approval) -> bool:
-        """Do what the deadline of an approval says. False if it could not be, as its run is ending."""
+    async def apply(self, rows: Sequence[Approval]) -> bool:
+        """Do what the deadlines of approvals say. False if nothing could be done, as their runs are ending."""
         now = self._now()
+        documents = await self._documents(now)
+        left = [ruling for row in rows if (ruling := await self._ruling(row, documents, now)) is not None]
+        ruled = await send(self._store, left) if left else ()
+        return len(left) < len(rows) or any(one is not Ruled.OVER for one in ruled)
+
+    async def _ruling(self, row: Approval, documents: Sequence[Document], now: int) -> Ruling | None:
+        """What is to become of one; None if a standing approval has approved it."""
         try:
             open = Open.of(row)
         except WrongDigest as error:
             logger.error("%s", error)
-            return await self._rule(_unreadable(row, now))
-        if _may_stand(open) and await self._stand(open, now):
-            return True
-        return await self._rule(rulings.overdue(open, now=now))
+            return _unreadable(row, now)
+        if documents and _may_stand(open) and await self._stand(open, now):
+            return None
+        return rulings.overdue(open, now=now)
 
     async def _stand(self, open: Open, now: int) -> bool:
         """Let a standing approval that covers it approve it, which uses its quota in the same transaction."""
         own = (open.request.requester, await self._store.starter(open.row.root))
-        for document in await self._documents(now):
+        for document in await self._documents(now):  # as they are now: the one before may have used them
             made = Standing.read(document)
             used = made.used_for(open.request, now) if made.covers(open.row, open.request, own) else None
             if used is None:
@@ -88,10 +94,6 @@ class Deadlines:
         while page := await self._store.documents(standing.KIND, now=now, after=found[-1].id if found else ""):
             found += page
         return found
-
-    async def _rule(self, ruling: Ruling) -> bool:
-        ruled = (await send(self._store, [ruling]))[0]
-        return ruled is not Ruled.OVER
 
 
 def _may_stand(open: Open) -> bool:

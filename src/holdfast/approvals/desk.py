@@ -231,7 +231,7 @@ class Desk:
             check_displayed(open, who, displayed)
             ruling = rulings.answer_of(open, who.name, answer, now=self._client.now(), displayed=displayed, via=via)
             if await self._applied(ruling):
-                return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
+                return showing.case_of(open.after(ruling), who, starter)
 
     async def _decidable(
         self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None
@@ -254,7 +254,7 @@ class Desk:
         while row.state is ApprovalState.PENDING and (due_at := due_at_of(row)) is not None:
             if due_at > self._client.now():
                 break
-            if not await self._deadlines.apply(row):
+            if not await self._deadlines.apply([row]):
                 raise over(row)
             row = await self._row(row.id)
         return row
@@ -274,7 +274,7 @@ class Desk:
             open, starter = await self._decidable(who, approval_id, None)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):
-                return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
+                return showing.case_of(open.after(ruling), who, starter)
 
     async def _row(self, approval_id: str) -> Approval:
         row = await self._store.approval(approval_id)

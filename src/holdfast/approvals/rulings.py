@@ -1,5 +1,4 @@
-"""Rulings: what a person's answer, or a deadline, makes of an approval that is pending. Pure: rows in, rulings out (each with an id of its own).
-"""
+"""Rulings: what a person's answer, or a deadline, makes of an approval that is pending. Pure: rows in, rulings out (each with an id of its own)."""
 
 from __future__ import annotations
 
@@ -49,6 +48,10 @@ class Open:
     def due_at(self) -> int | None:
         """When its deadline acts on people; the row's may still be the look at standing approvals."""
         return due_at_of(self.row, self.request)
+
+    def after(self, ruling: Ruling) -> Open:
+        """The same, once a ruling was applied."""
+        return Open(row=after(self.row, ruling), request=Request.read(ruling.body))
 
     def ruling(self, *, at: int, actor: str, action: str, event: str = "", **changes: Any) -> Ruling:
         """A ruling on it; what ``changes`` do not name stays."""

@@ -72,7 +72,7 @@ BEGIN
             WHERE j.rid = _rid AND j.kind = 1 AND j.op IN (1, 2, 8) AND j.seq < _cut AND j.branch IS NOT NULL));
     DELETE FROM holdfast.journal AS j
     WHERE j.rid = _rid AND j.seq >= _cut
-      AND (j.seq = _cut OR j.kind <> 3 OR j.op NOT IN (1, 2) OR j.key NOT IN (
+      AND (j.seq = _cut OR j.kind <> 3 OR j.op NOT IN (1, 2, 8) OR j.key NOT IN (
             SELECT b.key FROM holdfast.journal AS b WHERE b.rid = _rid AND b.kind = 1 AND b.op IN (1, 2, 8) AND b.seq < _cut));
     DELETE FROM holdfast.files WHERE rid = _rid AND seq >= _cut;
     PERFORM routines.use_again(_rid);
