@@ -1,5 +1,4 @@
-"""Rulings: what a person's answer, or a deadline, makes of an approval that is pending. Pure: rows in, rulings out (each with an id of its own).
-"""
+"""Rulings: what a person's answer, or a deadline, makes of an approval that is pending: rows in, rulings out."""
 
 from __future__ import annotations
 
