@@ -8,6 +8,7 @@ from collections.abc import Callable
 from holdfast.approvals import rulings, standing
 from holdfast.approvals.request import Decided
 from holdfast.approvals.rulings import Open
+from holdfast.approvals.sending import send
 from holdfast.approvals.standing import Standing
 from holdfast.clock import SECOND
 from holdfast.errors import WrongDigest
@@ -66,7 +67,7 @@ class Deadlines:
             if used is None:
                 continue
             ruling = rulings.standing_approves(open, made.id, made.by, now=now)
-            ruled = (await self._store.rule([ruling], puts=[used.put(document.revision)]))[0]
+            ruled = (await send(self._store, [ruling], puts=[used.put(document.revision)]))[0]
             if ruled is Ruled.APPLIED:
                 return True
             if ruled is not Ruled.MOVED:  # nothing was approved: what was used is given back
@@ -89,7 +90,7 @@ class Deadlines:
         return found
 
     async def _rule(self, ruling: Ruling) -> bool:
-        ruled = (await self._store.rule([ruling]))[0]
+        ruled = (await send(self._store, [ruling]))[0]
         return ruled is not Ruled.OVER
 
 

@@ -16,13 +16,13 @@ from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.permits import check_addressed, check_displayed, check_four_eyes, check_pending, over
 from holdfast.approvals.routing import ADMIN, REVIEWER, addressed, groups_of, people
 from holdfast.approvals.rulings import Open, due_at_of
+from holdfast.approvals.sending import send
 from holdfast.approvals.standing import KIND, Standing
 from holdfast.clock import from_datetime, new_id, to_datetime
 from holdfast.errors import (
     BadOption,
     DeskRefused,
     NotAllowed,
-    NotFound,
     UnknownApproval,
     WrongDigest,
 )
@@ -186,11 +186,11 @@ class Desk:
         """End a standing approval now; its maker and admins may.
 
         Raises:
-            NotFound: there is none of this id.
+            UnknownApproval: there is none of this id.
         """
         document = await self._store.document(KIND, standing_id, now=self._client.now())
         if document is None:
-            raise NotFound(f"no standing approval has the id {standing_id!r}")
+            raise UnknownApproval(f"no standing approval has the id {standing_id!r}")
         if ADMIN not in who.roles and Standing.read(document).by != who.name:
             await self._note(who, "standing.refused", standing_id, why="is another's")
             raise NotAllowed(f"standing approval {standing_id} is another's: its maker, or an admin, can revoke it")
@@ -261,7 +261,7 @@ class Desk:
 
     async def _applied(self, ruling: Ruling) -> bool:
         """Apply a ruling. False if it was overtaken: look again."""
-        match (await self._store.rule([ruling]))[0]:
+        match (await send(self._store, [ruling]))[0]:
             case Ruled.APPLIED:
                 return True
             case Ruled.OVER:

@@ -1,4 +1,4 @@
-"""Rulings: what a person's answer, or a deadline, makes of an approval that is pending. Pure: rows in, rulings out."""
+"""Rulings: what a person's answer, or a deadline, makes of an approval that is pending: rows in, rulings out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.binding import digest_of
 from holdfast.approvals.edits import answered, edited
 from holdfast.approvals.request import CastVote, Decided, NextHop, Request, TakenHop
+from holdfast.clock import new_id
 from holdfast.errors import AlreadyDecided, EditRefused, NotStorable, WrongDigest
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruling
 
@@ -54,6 +55,7 @@ class Open:
         request: Request = changes.pop("request", self.request)
         decided: Decided | None = changes.pop("decided", None)
         row = self.row
+        detail = detail | {"ruling": new_id(at)}  # two people who say the same at once are two: the first one decides
         known: dict[str, Any] = {"state": row.state, "to": row.to, "due_at": self.due_at, "digest": row.digest}
         audit = AuditEntry(
             at=at, actor=actor, action=action, subject=row.id, run_id=row.run_id,
@@ -127,8 +129,7 @@ def answer_of(
 
 
 def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[str, Any]) -> Ruling:
-    request, same = open.request, codec.canonical(action) == codec.canonical(open.request.action)
-    digest = open.row.digest if same else _bound(open, action)
+    request, digest = open.request, _bound(open, action)
     earlier = [vote for vote in request.votes if vote.digest == digest]
     if any(vote.by == who for vote in earlier):
         raise AlreadyDecided(
@@ -136,7 +137,7 @@ def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[
         )
     votes = (*earlier, CastVote(by=who, at=now, digest=digest))
     asked_for = request.original or request.action
-    is_edited = request.kind != "question" and codec.canonical(action) != codec.canonical(asked_for)
+    is_edited = request.kind != "question" and digest != _bound(open, asked_for)
     changed = request.model_copy(
         update={"action": action, "original": asked_for if is_edited else None, "votes": votes}
     )
