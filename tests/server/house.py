@@ -10,15 +10,18 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
-from holdfast import App, Context
+from holdfast import App, Approved, Context, Rejected
 from holdfast.clock import VirtualClock
 from holdfast.durable.events import teller
 from holdfast.people import People, Scope
+from holdfast.records.approval import Approval
+from holdfast.records.run import Status
 from holdfast.runtime import Runtime, open_store
 from holdfast.server import ServerConfig, create_app
 from holdfast.server.serving import listening, serving, url_of
 from holdfast.settings import Settings
 from holdfast.store.base import Store
+from holdfast.store.desk import ApprovalFilter
 
 app = App("house")
 EVERYTHING = tuple(Scope)
@@ -45,6 +48,26 @@ async def ask(ctx: Context, first: str = "") -> bool:
     if first:
         await ctx.step(shout, first)
     return await ctx.promise("answer", bool)
+
+
+PAID: list[tuple[str, int]] = []
+
+
+@app.tool
+async def pay(claim: str, amount: int) -> str:
+    PAID.append((claim, amount))
+    return f"paid {amount}"
+
+
+@app.agent
+async def settle(ctx: Context, claim: str, to: str = "role:adjuster", quorum: int = 1) -> str:
+    match await ctx.approve(pay(claim, 90), because="it is due", to=to, quorum=quorum, risk=30):
+        case Approved(value=payment, by=by):
+            return f"{await payment} by {by}"
+        case Rejected(reason=reason):
+            return f"rejected: {reason}"
+        case other:
+            return str(other)
 
 
 @app.agent
@@ -105,7 +128,7 @@ class House:
 async def house(url: str, *, config: ServerConfig | None = None, worker: bool = True) -> AsyncIterator[House]:
     """A house over the store at a URL."""
     store = await open_store(url)
-    async with app.assemble(store, settings=Settings(poll=0.05, lease=30)) as runtime:
+    async with app.assemble(store, settings=Settings(poll=0.05, lease=30, linger=0.0)) as runtime:
         if not worker:
             await runtime.worker.stop()
         clock = VirtualClock()
@@ -120,9 +143,32 @@ async def house(url: str, *, config: ServerConfig | None = None, worker: bool = 
 @asynccontextmanager
 async def served(built: House) -> AsyncIterator[str]:
     """The same over a real socket; gives its URL."""
+    built.api.state.house.stopping = False  # another server may have stopped before
     listener = listening("127.0.0.1", 0)
     async with serving(built.api, listener):
         yield url_of(listener)
+
+
+async def asked(built: House, call: Any) -> Approval:
+    """What a run that is started asks of people."""
+    return await asked_by(built, await built.start(call))
+
+
+async def asked_by(built: House, run: str) -> Approval:
+    """What a run asks of people, once it has left memory and a worker has looked for standing approvals."""
+    await built.runtime.wait_until(run, lambda record: record.status is Status.WAITING)
+    watch = built.store.watch()
+    try:
+        while not (found := await built.store.approvals(ApprovalFilter(run_id=run))) or found[0].due_at is not None:
+            await watch.wait(5)
+    finally:
+        watch.close()
+    return found[0]
+
+
+async def result(built: House, run_id: str) -> Any:
+    """What a run returns."""
+    return await (await built.runtime.get(run_id)).result(timeout="20s")
 
 
 async def ended(built: House, run_id: str) -> None:

@@ -76,7 +76,7 @@ async def serve(
     as_json: bool, invite: str = "",
 ) -> None:  # fmt: skip
     """Serve a store's API until told to stop; ``invite`` is whom to make a log-in link for."""
-    from holdfast.server import ServerConfig, create_app  # the other verbs do without a web framework
+    from holdfast.server import OidcConfig, ServerConfig, create_app  # the other verbs do without a web framework
     from holdfast.server.serving import LOCAL_HOSTS, is_loopback, listening, serving, url_of
 
     people = People(store, SystemClock())
@@ -86,7 +86,10 @@ async def serve(
             f"nobody is known to {store.url}: `holdfast people add NAME --role admin` before it listens at {host}"
         )
     listener = listening(host, port)
-    config = ServerConfig(public_url=public_url or url_of(listener), hosts=_hosts(LOCAL_HOSTS, public_url, local=local))
+    config = ServerConfig(
+        public_url=public_url or url_of(listener), hosts=_hosts(LOCAL_HOSTS, public_url, local=local),
+        oidc=OidcConfig.from_environment(),
+    )  # fmt: skip
     served = create_app(store, catalog=catalog, config=config)
     async with Notifications(store, SystemClock()), serving(served, listener):
         link = f"{config.public_url}/login/{await people.sessions.link(invite, by='dev')}" if invite else None

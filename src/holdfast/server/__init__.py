@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from holdfast.server.app import create_app
 from holdfast.server.house import ServerConfig
+from holdfast.server.oidc import OidcConfig
 
-__all__ = ["ServerConfig", "create_app"]
+__all__ = ["OidcConfig", "ServerConfig", "create_app"]

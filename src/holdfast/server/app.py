@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from holdfast.approvals.notifications.channels import Channels
 from holdfast.approvals.tokens import DecisionTokens
 from holdfast.client import Client
 from holdfast.clock import Clock, SystemClock
@@ -16,13 +17,14 @@ from holdfast.people import People
 from holdfast.server import pages, problems
 from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
+from holdfast.server.oidc import Provider
 from holdfast.server.routes import (
     approvals,
+    channels,
     events,
     files,
     health,
     journal,
-    messages,
     people,
     promises,
     resume,
@@ -31,7 +33,7 @@ from holdfast.server.routes import (
 )
 from holdfast.store.base import Store
 
-_ROUTERS = (runs, journal, files, promises, approvals, resume, messages, workers, events, people, health)
+_ROUTERS = (runs, journal, files, promises, approvals, resume, channels, workers, events, people, health)
 _ABOUT = """Runs, what they wait for, and what they ask of people.
 
 Every request says who sends it: `Authorization: Bearer hf_…`, or a browser's session with its CSRF token. Errors are
@@ -74,7 +76,8 @@ def create_app(
     )
     app.state.house = House(
         store=store, client=client, clock=clock, people=People(store, clock), config=config,
-        desk=client.inbox, decisions=DecisionTokens(store, clock),
+        desk=client.inbox, decisions=DecisionTokens(store, clock), channels=Channels(store, clock),
+        provider=None if config.oidc is None else Provider(config.oidc, store, clock),
     )  # fmt: skip
     problems.install(app)
     for module in _ROUTERS:

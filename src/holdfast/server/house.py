@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from holdfast.approvals.desk import Desk
+from holdfast.approvals.notifications.channels import Channels
 from holdfast.approvals.tokens import DecisionTokens
 from holdfast.client import Client
 from holdfast.clock import Clock
 from holdfast.people import People
+from holdfast.server.oidc import OidcConfig, Provider
 from holdfast.store.base import Store, Watch
 
 MAX_BODY = 24 * 2**20
@@ -29,12 +31,14 @@ class ServerConfig:
             asking (DNS rebinding).
         max_body: bytes that a request may have.
         keep_alive: seconds between two signs of life on a stream of events.
+        oidc: a provider that people log in through; None: by links only.
     """
 
     public_url: str = ""
     hosts: tuple[str, ...] = ("*",)
     max_body: int = MAX_BODY
     keep_alive: float = 15.0
+    oidc: OidcConfig | None = None
 
     @property
     def secure(self) -> bool:
@@ -53,6 +57,8 @@ class House:
     config: ServerConfig
     desk: Desk
     decisions: DecisionTokens
+    channels: Channels
+    provider: Provider | None = None  # of log-ins
     stopping: bool = False
     watches: set[Watch] = field(default_factory=set)  # of streams that are open
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from holdfast.server.pages import login
+from holdfast.server.pages import login, sso
 
-ROUTERS = (login,)
+ROUTERS = (login, sso)
 
 
 def install(app: FastAPI) -> None:

@@ -20,7 +20,7 @@ Secret = Annotated[str, Path(max_length=200)]
 @router.get("/login")
 async def show_login(house: InHouse) -> HTMLResponse:
     """How to log in."""
-    return page("login.html")
+    return page("login.html", sso=None if house.provider is None else house.provider.config.label)
 
 
 @router.get("/login/{secret}")

@@ -1,0 +1,198 @@
+"""What runs ask is seen and decided over HTTP, by those who may, and by what they were shown."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from holdfast.approvals.answers import Approve, Reject
+from holdfast.approvals.case import InboxFilter, Person
+from holdfast.approvals.standing import Standing
+from holdfast.errors import AlreadyDecided, EditRefused, NotAllowed, UnknownApproval, WrongDigest
+from holdfast.records.approval import Approval
+from tests.server.house import PAID, House, app, asked, asked_by, result, served, settle
+from tests.server.test_people_are_who_they_say import logged_in, problem
+
+YES = {"kind": "approve"}
+NOBODY = Person(name="")
+
+
+def path(approval: Approval, act: str = "decision") -> str:
+    return f"/api/approvals/{approval.id}/{act}"
+
+
+async def test_a_case_is_read_edited_and_approved(built: House) -> None:
+    PAID.clear()
+    approval = await asked(built, settle("c-edited"))
+    ann = await built.caller("ann", "adjuster")
+    (case,) = (await ann.get("/api/approvals")).json()["approvals"]
+    assert (case["id"], case["because"], case["action"]["arguments"]["amount"]) == (approval.id, "it is due", 90)
+    context = (await ann.get(path(approval, "context"))).json()
+    assert (context["status"], context["input"]["claim"]) == ("waiting", "c-edited")
+    body = {"answer": {"kind": "approve", "edits": {"amount": 70}}, "digest": case["digest"]}
+    decided = await ann.post(path(approval), json=body)
+    assert (decided.status_code, decided.json()["state"]) == (200, "approved")
+    assert await result(built, approval.run_id) == "paid 70 by ann"
+    assert PAID == [("c-edited", 70)]
+    trail = (await ann.get(path(approval, "trail"))).json()["entries"]
+    assert {"approval.shown", "approval.approved"} <= {entry["action"] for entry in trail}
+
+
+async def test_people_see_and_decide_what_is_asked_of_them_only(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    eve = await built.caller("eve", "lead")
+    assert (await eve.get("/api/approvals")).json()["approvals"] == []
+    for answer in (
+        await eve.get(f"/api/approvals/{approval.id}"),
+        await eve.get(path(approval, "context")),
+        await eve.post(path(approval), json={"answer": YES, "digest": approval.digest}),
+    ):
+        assert problem(answer)[0] in (403, 404)
+    viewer = await built.caller("vic", "viewer")
+    assert problem(await viewer.get("/api/approvals")) == (403, "scope-missing")
+    assert (await built.store.approval(approval.id)) == approval
+
+
+async def test_who_started_the_run_cannot_approve_it(built: House) -> None:
+    ann = await built.caller("ann", "adjuster", "operator")
+    run = (await ann.post("/api/runs", json={"agent": "settle", "input": {"claim": "c-1"}})).json()["run"]
+    approval = await asked_by(built, run)
+    answer = await ann.post(path(approval), json={"answer": YES, "digest": approval.digest})
+    assert problem(answer) == (403, "not-allowed")
+
+
+async def test_the_second_of_two_is_told_who_was_first_and_when(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    ann, bo = await built.caller("ann", "adjuster"), await built.caller("bo", "adjuster")
+    body = {"answer": YES, "digest": approval.digest}
+    answers = await asyncio.gather(*(who.post(path(approval), json=body) for who in (ann, bo)))
+    won, lost = sorted(answers, key=lambda answer: answer.status_code)
+    assert (won.status_code, problem(lost)) == (200, (409, "already-decided"))
+    said = lost.json()
+    assert (said["state"], said["by"], said["approval"]) == ("approved", won.json()["decision"]["by"], approval.id)
+    assert said["at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "sort"),
+    [
+        ({"digest": "0" * 64}, 409, "wrong-digest"),
+        ({"digest": "wrong"}, 422, "invalid"),
+        ({"digest": None}, 422, "invalid"),
+        ({"answer": {"kind": "approve", "edits": {"amount": "much"}}}, 422, "edit-refused"),
+        ({"answer": {"kind": "approve", "edits": {"account": "mine"}}}, 422, "edit-refused"),
+        ({"answer": {"kind": "approve", "edit": {"amount": 1}}}, 422, "invalid"),
+        ({"answer": {"kind": "reject"}}, 422, "invalid"),
+        ({"answer": {"kind": "perhaps"}}, 422, "invalid"),
+    ],
+)
+async def test_a_decision_that_does_not_fit_changes_nothing(
+    built: House, changes: dict[str, Any], status: int, sort: str
+) -> None:
+    approval = await asked(built, settle("c-1"))
+    ann = await built.caller("ann", "adjuster")
+    answer = await ann.post(path(approval), json={"answer": YES, "digest": approval.digest} | changes)
+    assert problem(answer) == (status, sort), answer.text
+    assert await built.store.approval(approval.id) == approval
+    if sort == "wrong-digest":
+        assert answer.json()["present"] == approval.digest
+
+
+async def test_a_decision_for_a_run_that_was_cancelled_is_refused(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    ann = await built.caller("ann", "adjuster")
+    await built.runtime.cancel(approval.run_id)
+    answer = await ann.post(path(approval), json={"answer": YES, "digest": approval.digest})
+    assert problem(answer) == (410, "approval-over")
+
+
+async def test_many_are_decided_at_once_and_recorded_singly(built: House) -> None:
+    approvals = [await asked(built, settle(f"c-{n}")) for n in range(3)]
+    other = await asked(built, settle("c-9", to="role:lead"))
+    ann = await built.caller("ann", "adjuster")
+    reject = {"kind": "reject", "reason": "too late"}
+    named = await ann.post("/api/approvals/decisions", json={"ids": [approvals[0].id, other.id], "answer": reject})
+    first, second = named.json()["outcomes"]
+    assert (first["state"], second["problem"]["type"]) == ("rejected", "/problems/not-allowed")
+    rest = await ann.post("/api/approvals/decisions", json={"which": {"tool": "pay"}, "answer": reject})
+    assert {one["id"] for one in rest.json()["outcomes"]} == {approvals[1].id, approvals[2].id}
+    assert await result(built, approvals[2].run_id) == "rejected: too late"
+    assert problem(await ann.post("/api/approvals/decisions", json={"answer": reject})) == (422, "invalid")
+
+
+async def test_the_inbox_is_read_page_by_page(built: House) -> None:
+    ids = {(await asked(built, settle(f"c-{n}"))).id for n in range(5)}
+    ann = await built.caller("ann", "adjuster")
+    found: list[str] = []
+    cursor = ""
+    while not found or cursor:
+        page = (await ann.get("/api/approvals", params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+        found += [case["id"] for case in page["approvals"]]
+        cursor = page["next"]
+    assert (len(found), set(found)) == (5, ids)
+    for odd in ("x", "1.2.3", "9" * 30 + ".1", "-1.1"):
+        assert problem(await ann.get("/api/approvals", params={"cursor": odd}))[0] == 422, odd
+
+
+async def test_a_case_is_handed_to_others(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    ann, eve = await built.caller("ann", "adjuster"), await built.caller("eve", "lead")
+    handed = await ann.post(path(approval, "reassignment"), json={"to": ["role:lead"], "why": "too much for me"})
+    assert handed.json()["to"] == ["role:lead"]
+    (case,) = (await eve.get("/api/approvals")).json()["approvals"]
+    assert (case["id"], case["hops"][0]["why"]) == (approval.id, "too much for me")
+
+
+async def test_standing_approvals_are_made_listed_and_ended(built: House) -> None:
+    ann = await built.caller("ann", "adjuster")
+    made = await ann.post("/api/standing", json={"tool": "pay", "to": ["role:adjuster"], "at_most": {"amount": 100}})
+    assert (made.status_code, made.json()["by"]) == (201, "ann"), made.text
+    run = await built.start(settle("c-1"))
+    assert (await result(built, run)).startswith("paid 90")
+    assert [one["id"] for one in (await ann.get("/api/standing")).json()["standing"]] == [made.json()["id"]]
+    assert (await ann.delete(f"/api/standing/{made.json()['id']}")).json() == {"done": True}
+    assert (await ann.delete("/api/standing/none")).status_code == 404
+
+
+async def test_a_browser_decides_with_its_csrf_token_only(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    browser, csrf = await logged_in(built, "adjuster")
+    body = {"answer": YES, "digest": approval.digest}
+    assert problem(await browser.post(path(approval), json=body)) == (403, "forbidden")
+    assert (await browser.post(path(approval), json=body, headers={"X-CSRF-Token": csrf})).status_code == 200
+
+
+async def test_the_desk_of_a_server_has_the_same_verbs(built: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await asked(built, settle("c-1")), await asked(built, settle("c-2"))
+    monkeypatch.setenv("HOLDFAST_TOKEN", await built.token("ann", "adjuster"))
+    ann = Person(name="ann", roles=frozenset({"adjuster"}))
+    async with served(built) as url, app.connect(url) as client:
+        desk, own = client.inbox, built.runtime.inbox
+        assert await desk.inbox(NOBODY) == await own.inbox(ann)
+        assert await desk.inbox(NOBODY, InboxFilter(limit=1)) == (await own.inbox(ann))[:1]
+        assert await desk.case(NOBODY, first.id) == await own.case(ann, first.id)
+        assert await desk.context(NOBODY, first.id, entries=3) == await own.context(ann, first.id, entries=3)
+        with pytest.raises(WrongDigest) as wrong:
+            await desk.decide(NOBODY, first.id, Approve(), digest="0" * 64)
+        assert wrong.value.present == first.digest
+        with pytest.raises(EditRefused) as refused:
+            await desk.decide(NOBODY, first.id, Approve(edits={"amount": "much"}), digest=first.digest)
+        assert "amount" in refused.value.path
+        decided = await desk.decide(NOBODY, first.id, Approve(), digest=first.digest)
+        assert decided.decision is not None
+        with pytest.raises(AlreadyDecided) as late:
+            await desk.decide(NOBODY, first.id, Reject(reason="no"), digest=first.digest)
+        assert (late.value.by, late.value.state, late.value.at > 0) == (("ann",), "approved", True)
+        (outcome,) = await desk.decide_all(NOBODY, [first.id], Reject(reason="no"))
+        assert isinstance(outcome.error, AlreadyDecided)
+        standing = await desk.grant(NOBODY, Standing(tool="pay", to=("role:adjuster",)))
+        assert await desk.standing(NOBODY) == [standing]
+        await desk.revoke(NOBODY, standing.id)
+        assert (await desk.reassign(NOBODY, second.id, "role:lead", why="away")).to == ("role:lead",)
+        with pytest.raises((NotAllowed, UnknownApproval)):
+            await desk.case(NOBODY, second.id)
+        assert [one.action for one in await desk.why(NOBODY, first.id)] == [
+            one.action for one in await own.why(ann, first.id)
+        ]
