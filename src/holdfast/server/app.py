@@ -17,6 +17,7 @@ from holdfast.people import People
 from holdfast.server import pages, problems
 from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
+from holdfast.server.measuring import Measured
 from holdfast.server.oidc import Provider
 from holdfast.server.routes import (
     approvals,
@@ -68,6 +69,7 @@ def create_app(
         redirect_slashes=False,
         separate_input_output_schemas=False,
         middleware=[
+            Middleware(Measured),
             Middleware(StrictHeaders, secure=config.secure),
             Middleware(KnownHosts, hosts=config.hosts),
             Middleware(BodyLimit, limit=config.max_body),
