@@ -51,6 +51,17 @@ async def test_a_name_that_is_not_the_servers_is_refused(built: House) -> None:
         assert answer.status_code == status, host
 
 
+async def test_a_fault_says_nothing_of_what_is_inside(built: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("secret inside")
+
+    monkeypatch.setattr(built.store, "find", broken)
+    answer = await (await built.caller()).get("/api/runs")
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/fault")
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
 async def test_nothing_changes_on_get(built: House) -> None:
     paths = create_app(built.store).openapi()["paths"]
     root = await built.caller()

@@ -15,7 +15,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.durable.catalog import Catalog
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
+from holdfast.server.edges import BodyLimit, Faultless, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
 from holdfast.server.measuring import Measured
 from holdfast.server.oidc import Provider
@@ -71,6 +71,7 @@ def create_app(
         middleware=[
             Middleware(Measured),
             Middleware(StrictHeaders, secure=config.secure),
+            Middleware(Faultless),
             Middleware(KnownHosts, hosts=config.hosts),
             Middleware(BodyLimit, limit=config.max_body),
             Middleware(JsonOnly),

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.server.problems import TOO_LARGE, answer
+from holdfast.server.problems import TOO_LARGE, answer, answer_error
 from holdfast.wire.problems import of_status
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -50,6 +50,28 @@ class StrictHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class Faultless:
+    """Makes a problem of whatever nobody has caught; where the answer has begun, it breaks off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_noticed(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noticed)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await answer_error(scope["path"], error)(scope, receive, send)
 
 
 class JsonOnly:
