@@ -96,8 +96,9 @@ async def _house_events(house: House, request: Request, who: Caller, after: int 
 
 async def _inbox(house: House, who: Caller) -> bytes:
     which = ApprovalFilter(to=addressed_to(who.person), limit=_FIRST)
-    first = [one for one in await house.store.approvals(which) if sees(who.person, one)]
-    pending = await house.store.count_approvals(which)
+    found = await house.store.approvals(which)
+    first = [one for one in found if sees(who.person, one)]
+    pending = len(first) if len(found) < _FIRST else await house.store.count_approvals(which)
     return event("inbox", {"pending": pending, "first": [_brief(one) for one in first]})
 
 
