@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast.server.problems import TOO_LARGE, answer, answer_error
 from holdfast.wire.problems import of_status
 
+_PROBES = frozenset({"/healthz", "/readyz"})
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -149,7 +150,8 @@ class KnownHosts:
         self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._known(Headers(scope=scope).get("host", "")):
+        probed = scope.get("path") in _PROBES  # probes ask by address
+        if scope["type"] == "http" and not probed and not self._known(Headers(scope=scope).get("host", "")):
             response = answer(scope["path"], of_status(400), "the Host header is none of this server's names")
             await response(scope, receive, send)
         else:
