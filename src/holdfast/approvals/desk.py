@@ -239,7 +239,7 @@ class Desk:
                 catalog=self._client.catalog,
             )
             if await self._applied(ruling):
-                return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
+                return showing.case_of(open.after(ruling), who, starter)
 
     async def _decidable(
         self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None
@@ -282,7 +282,7 @@ class Desk:
             open, starter = await self._decidable(who, approval_id, None)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):
-                return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
+                return showing.case_of(open.after(ruling), who, starter)
 
     async def _row(self, approval_id: str) -> Approval:
         row = await self._store.approval(approval_id)
