@@ -229,7 +229,7 @@ class Desk:
         displayed = digest
         while True:
             open, starter = await self._decidable(who, approval_id, answer)
-            displayed = displayed or open.row.digest
+            displayed = open.row.digest if displayed is None else displayed
             check_displayed(open, who, displayed)
             ruling = rulings.answer_of(
                 open,
