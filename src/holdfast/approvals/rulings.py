@@ -8,14 +8,13 @@ from typing import Any
 from holdfast import codec
 from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.binding import digest_of
+from holdfast.approvals.case import DEADLINE, STANDING
 from holdfast.approvals.edits import answered, check_types, edited
 from holdfast.approvals.request import CastVote, Decided, NextHop, Request, TakenHop
 from holdfast.clock import new_id
 from holdfast.durable.catalog import Catalog
 from holdfast.errors import AlreadyDecided, EditRefused, NotStorable, WrongDigest
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruling
-
-DEADLINE = "deadline"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +43,10 @@ class Open:
                 present=present,
             )
         return cls(row=row, request=request)
+
+    def after(self, ruling: Ruling) -> Open:
+        """It, once a ruling was applied."""
+        return Open(row=after(self.row, ruling), request=Request.read(ruling.body))
 
     @property
     def due_at(self) -> int | None:
@@ -140,7 +143,8 @@ def answer_of(
 
 
 def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[str, Any]) -> Ruling:
-    request, digest = open.request, _bound(open, action)
+    request = open.request
+    digest = open.row.digest if action is request.action else _bound(open, action)
     earlier = [vote for vote in request.votes if vote.digest == digest]
     if any(vote.by == who for vote in earlier):
         raise AlreadyDecided(
@@ -148,7 +152,7 @@ def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[
         )
     votes = (*earlier, CastVote(by=who, at=now, digest=digest))
     asked_for = request.original or request.action
-    is_edited = request.kind != "question" and digest != _bound(open, asked_for)
+    is_edited = request.kind != "question" and action is not asked_for and digest != _bound(open, asked_for)
     changed = request.model_copy(
         update={"action": action, "original": asked_for if is_edited else None, "votes": votes}
     )
@@ -181,10 +185,10 @@ def _bound(open: Open, action: dict[str, Any]) -> str:
 def standing_approves(open: Open, standing_id: str, maker: str, *, now: int) -> Ruling:
     """A standing approval approves it."""
     decided = Decided(
-        state=ApprovalState.APPROVED, by=(f"standing:{standing_id}",), at=now, digest=open.row.digest,
+        state=ApprovalState.APPROVED, by=(f"{STANDING}{standing_id}",), at=now, digest=open.row.digest,
         final=open.request.action, edited=open.request.original is not None,
     )  # fmt: skip
-    return open.decided(decided, actor=f"standing:{standing_id}", detail={"made_by": maker})
+    return open.decided(decided, actor=f"{STANDING}{standing_id}", detail={"made_by": maker})
 
 
 def overdue(open: Open, *, now: int) -> Ruling:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import get_args
 
+from holdfast.approvals.case import ROLE
 from holdfast.approvals.decision import Escalate, Last, OnExpire
 from holdfast.approvals.request import Ends, NextHop
-from holdfast.approvals.routing import ROLE, people
+from holdfast.approvals.routing import people
 from holdfast.clock import Duration, micros
 from holdfast.durable.calls import Fact
 from holdfast.errors import BadOption
@@ -51,13 +52,13 @@ def terms_of(
     _check_number("risk", risk, 0, 100)
     _check_number("quorum", quorum, 1, 1000)
     asked = people(to)
-    _check_quorum(quorum, asked)
+    check_quorum(quorum, asked)
     chain = _chain(on_expire)
     if within is None and chain != ("expire",):
         raise BadOption("on_expire= without within=: say how long they have")
     for hop in chain:
         if isinstance(hop, NextHop):
-            _check_quorum(quorum, hop.to)
+            check_quorum(quorum, hop.to)
     return Terms(
         because=because,
         to=asked,
@@ -81,7 +82,12 @@ def _checked_confidence(value: float) -> float:
     return value
 
 
-def _check_quorum(quorum: int, to: tuple[str, ...]) -> None:
+def check_quorum(quorum: int, to: tuple[str, ...]) -> None:
+    """Refuse that more people have to approve than are asked.
+
+    Raises:
+        BadOption: so many will never.
+    """
     if to and len(to) < quorum and not any(one.startswith(ROLE) for one in to):
         raise BadOption(f"quorum={quorum} of {', '.join(to)}: so many will never approve")
 
