@@ -13,12 +13,14 @@ class Proxy:
     """Carries bytes both ways, on the loop of the test.
 
     ``forward`` says how many more bytes of requests reach the server before the connection breaks (None: all);
-    ``answering`` is cleared to keep back what the server says.
+    ``answering`` is cleared to keep back what the server says; ``silent_from`` does so at the first request that has
+    these bytes in it.
     """
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self.forward: int | None = None
+        self.silent_from: bytes | None = None
         self.answering = asyncio.Event()
         self.answering.set()
         self.broken = asyncio.Event()
@@ -69,6 +71,9 @@ class Proxy:
             while data := await reader.read(_CHUNK):
                 if self.forward is not None:
                     data, self.forward = data[: self.forward], max(0, self.forward - len(data))
+                if self.silent_from is not None and self.silent_from in data:
+                    self.silent_from = None
+                    self.answering.clear()
                 writer.write(data)
                 await writer.drain()
                 if self.forward == 0:

@@ -9,7 +9,8 @@ Times are microseconds. Times of leases are the database's own; all others are g
 
 All methods are safe to call from one event loop concurrently; they raise :class:`~holdfast.errors.StoreBusy` for what
 may pass, :class:`~holdfast.errors.StoreRejected` for what never will, :class:`~holdfast.errors.StoreUnusable` when the
-store cannot be used at all.
+store cannot be used at all, and :class:`~holdfast.errors.CommitUnknown` if it cannot find out whether what was to be
+written is there.
 """
 
 from __future__ import annotations
