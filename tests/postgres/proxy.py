@@ -53,11 +53,25 @@ class Proxy:
         self._open.clear()
         self.broken.set()
 
+    def shut(self) -> None:
+        """Break every connection, and take no more: nobody listens at the port."""
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._server.close()
+        self.cut()
+
+    async def open_again(self) -> None:
+        """Listen at the same port as before."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._parts.port is not None
         try:
             answers, requests = await asyncio.open_connection("127.0.0.1", self._parts.port)
         except OSError:
+            writer.transport.abort()
+            return
+        if not self._server.is_serving():  # shut meanwhile
+            requests.transport.abort()
             writer.transport.abort()
             return
         self._open |= {writer, requests}

@@ -149,8 +149,7 @@ async def test_while_the_server_stays_away_nobody_is_told_that_nothing_was_done(
         proxy.silent_from = b"late"
         asked = asyncio.ensure_future(store.cancel("run-a", reason="late", at=NOW))
         await until(place, "SELECT cancel_at IS NOT NULL FROM holdfast.runs", True)
-        proxy._server.close()
-        proxy.cut()
+        proxy.shut()
         proxy.answering.set()
         with pytest.raises(CommitUnknown, match=r"request to cancel run run-a was lost.* look whether it was done"):
             await asked

@@ -36,6 +36,7 @@ from holdfast.store.sqlite import (
     transactions,
 )  # fmt: skip
 from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
+from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.quotas import next_begin
@@ -270,7 +271,8 @@ class SqliteStore:
 
     def watch(self) -> HubWatch:
         self._refuse_closed()
-        watch = HubWatch(self._file.hub)
+        with edge(self.url):
+            watch = HubWatch(self._file.hub)
         self._watches.add(watch)
         return watch
 
