@@ -211,10 +211,12 @@ class Client(Reading):
     async def demand(self, agents: Sequence[str] | None = None) -> Demand:
         """How many runs need a worker now: queued, due, left behind by dead workers, and at work.
 
+        Those that an agent's ``limit`` or ``rate`` keeps waiting do not count, if this app defines the agent.
+
         Args:
             agents: only runs of these; of all by default.
         """
-        return await self.store.demand(agents, now=self._clock.now())
+        return await self.store.demand(agents, self._catalog.quotas, now=self._clock.now())
 
     async def workers(self) -> list[Worker]:
         """Workers that are alive."""

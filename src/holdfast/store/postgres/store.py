@@ -202,8 +202,10 @@ class PostgresStore:
     ) -> int | None:
         return await self._claims.next_wake(hosts, quotas, now)
 
-    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
-        return await self._claims.demand(agents, now)
+    async def demand(
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
+    ) -> Demand:
+        return await self._claims.demand(agents, quotas, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         self._refuse_closed()

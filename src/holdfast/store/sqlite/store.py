@@ -208,8 +208,10 @@ class SqliteStore:
         wakes += [self._read(next_begin, hosted, quota, now) for hosted, quota in limited]
         return min((wake for wake in wakes if wake is not None), default=None)
 
-    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
-        return await self._read_apart(claims.demand, agents, now)
+    async def demand(
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
+    ) -> Demand:
+        return await self._read_apart(claims.demand, agents, quotas, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         return self._read(history.item_values, rid, map, ords)
