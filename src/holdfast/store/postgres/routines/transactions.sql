@@ -14,8 +14,8 @@ BEGIN
     END IF;
 END $$;
 
--- How many rows of Holdfast's own tables this session has written since it said so last: what it has not counted yet. The
--- server counts them unless `track_counts` is off.
+-- How many rows of Holdfast's own tables this session has written, in this transaction and in those before it that the server
+-- has not added to its statistics yet. Nothing is counted if `track_counts` is off.
 CREATE FUNCTION routines.own_writes() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT sum(pg_stat_get_xact_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_updated(c.oid)
                + pg_stat_get_xact_tuples_deleted(c.oid))::bigint
