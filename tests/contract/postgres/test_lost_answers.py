@@ -17,7 +17,7 @@ from holdfast.records.run import Started, Status
 from holdfast.store.postgres import PostgresStore, asking
 from tests.contract.making import NOW, Hand, delta, finish, new_run
 from tests.contract.postgres.test_lost_connections import keep_back_answers, one_link, through_a_proxy, until
-from tests.contract.postgres.test_standbys import WAITING
+from tests.contract.postgres.test_standbys import WAITING, want_a_standby
 from tests.contract.stores import Place
 from tests.postgres import schemas
 from tests.postgres.server import Server
@@ -162,8 +162,7 @@ async def test_what_is_not_on_the_standby_yet_is_not_acknowledged(server: Server
     store = await PostgresStore.open(server.url)
     await stand(store, wanted.stands)
     con = await asyncpg.connect(server.url)
-    await con.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    await con.execute("SELECT pg_reload_conf()")
+    await want_a_standby(con, server)
     asked = asyncio.ensure_future(wanted.ask(store))
     for _ in range(3):  # of the request itself, of the same again, and of what is seen to have been done
         while not (waiting := await con.fetch(WAITING)):
