@@ -56,7 +56,7 @@ arrows: $(READY)
 
 # runs under eviction at every wait; the other stores, and the rest of the suite, do so in `make always-suspend`
 suspended: $(READY)
-	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest $(PARALLEL) tests/kernel -k "not postgres" $(PYTEST_ARGS)
+	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest $(PARALLEL) tests/kernel -k "not postgres and not no_memory" $(PYTEST_ARGS)
 
 suite: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import rich.console
 import rich.progress
 
-from holdfast.records.run import Run
+from holdfast.errors import StoreBusy
+from holdfast.records.run import Progress, Run
 
 _REFRESH = 0.2  # seconds
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
@@ -51,15 +52,14 @@ class Console:
         with progress_bar(self._rich) as bar:
             task = bar.add_task("", total=None)
             while True:
-                record = await run.info()
-                if record.progress is not None:
-                    bar.update(
-                        task,
-                        completed=record.progress.done,
-                        total=record.progress.total,
-                        description=on_line(record.progress.message),
-                    )
+                with suppress(StoreBusy):  # whoever waits for the run says so; meanwhile the bar stands still
+                    _show(bar, task, (await run.info()).progress)
                 await asyncio.sleep(_REFRESH)
+
+
+def _show(bar: rich.progress.Progress, task: rich.progress.TaskID, told: Progress | None) -> None:
+    if told is not None:
+        bar.update(task, completed=told.done, total=told.total, description=on_line(told.message))
 
 
 def harmless(text: object) -> str:

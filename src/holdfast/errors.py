@@ -310,7 +310,7 @@ class StoreRejected(StoreError):
 
 
 class CommitUnknown(StoreError):
-    """The connection broke during a commit: it may have been applied. Send the same batch again to find out."""
+    """The connection broke during a commit: it may have been applied. The message says how to find out."""
 
 
 class LeaseLost(StoreError):

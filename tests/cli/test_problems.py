@@ -63,7 +63,7 @@ def test_a_mistake_is_one_line_and_a_code(bad: Shell, arguments: tuple[str, ...]
 
 @pytest.mark.parametrize(("arguments", "code", "words"), OF_PROCESSES)
 def test_so_it_is_for_the_process(bad: Shell, arguments: tuple[str, ...], code: int, words: str) -> None:
-    said = bad(*arguments)
+    said = bad.afresh(*arguments)
     assert (said.code, said.out) == (code, "")
     assert words in said.err
     assert [line for line in said.err.splitlines() if line.startswith("error: ")] == said.err.splitlines()
@@ -98,7 +98,7 @@ def test_problems_are_json_where_it_was_asked_for(
 
 
 def test_so_they_are_from_the_process(past: Past) -> None:
-    said = past.shell("runs", "show", "nobody", "--json")
+    said = past.shell.afresh("runs", "show", "nobody", "--json")
     assert (said.code, said.out, said.problem["error"]) == (NOT_FOUND, "", "UnknownRun")
 
 
@@ -140,7 +140,7 @@ def test_a_store_is_found_by_variable_option_and_app(past: Past, tmp_path: Path)
 
 
 def test_the_command_explains_itself(bad: Shell) -> None:
-    said = bad("--help")
+    said = bad.afresh("--help")
     assert said.code == 0
     assert "Exit codes: 0 done" in said.out
     assert bad.inside().out == said.out

@@ -275,7 +275,7 @@ def test_deps_that_a_body_uses_itself_ask_for_the_lifespan(bodies: Shell) -> Non
 )
 def test_a_body_that_does_io_or_spins_does_not_hang(bodies: Shell, mode: str, words: str) -> None:
     began = time.monotonic()
-    said = bodies("replay", "bodies:app", "--timeout", "30" if mode == "spin" else "0.5", MODE=mode)
+    said = bodies.afresh("replay", "bodies:app", "--timeout", "30" if mode == "spin" else "0.5", MODE=mode)
     assert (said.code, words in said.out) == (DIVERGED, True), said
     assert time.monotonic() - began < 20
 

@@ -175,6 +175,29 @@ async def test_demand_is_what_needs_a_worker_now(store: Store, worker: Hand) -> 
     assert (await store.demand([], now=NOW + 100)).total == 0
 
 
+async def test_demand_is_no_more_than_quotas_leave(store: Store, worker: Hand) -> None:
+    await store.start([new_run() for _ in range(9)])
+    await store.start([new_run(agent="pay") for _ in range(2)])
+
+    async def found(quota: Quota, now: int = NOW) -> tuple[int, int, int]:
+        said = await store.demand(None, {"adjust": quota, "nobody": Quota(limit=1)}, now=now)
+        return said.queued - 2, said.due, said.at_work
+
+    assert await found(Quota(limit=5)) == (5, 0, 0)
+    assert await found(Quota(starts=3, period=MINUTE)) == (3, 0, 0)
+    sleeper, *_ = [one.run for one in await worker.claim(3, quotas=THREE_A_MINUTE)]
+    assert await found(Quota(limit=5)) == (2, 0, 3)
+    assert await found(Quota(limit=2)) == (0, 0, 3)
+    assert await found(Quota(starts=3, period=MINUTE)) == (0, 0, 3)
+    assert await found(Quota(starts=3, period=MINUTE), NOW + MINUTE) == (3, 0, 3)
+    await worker.suspend(sleeper, wake_at=NOW + 50)
+    assert await found(Quota(starts=3, period=MINUTE), NOW + 50) == (0, 1, 2)  # a rate is for beginnings only
+    assert await found(Quota(limit=3), NOW + 50) == (0, 1, 2)
+    assert await found(Quota(limit=2), NOW + 50) == (0, 0, 2)
+    await store.resolve(f"{sleeper.id}/p", ok=True, value=b"v", at=NOW + 60)
+    assert await found(Quota(starts=3, period=MINUTE), NOW + 60) == (1, 0, 2)
+
+
 async def test_a_worker_says_how_it_is(store: Store, worker: Hand) -> None:
     await store.start([new_run() for _ in range(3)])
     await worker.claim()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from holdfast import App, Call, Context, OutcomeUnknown, Run, RunFailed, Runtime, StepFailed
+from holdfast import App, Call, Context, OutcomeUnknown, Run, RunBlocked, RunFailed, Runtime, StepFailed
 from tests.crash.ledger import noted
 from tests.crash.place import Place
 
@@ -223,8 +223,18 @@ def _answer(runtime: Runtime, run_id: str, n: int) -> None:
 async def finish(place: Place, wanted: Sequence[Job], runtime: Runtime) -> None:
     """Start runs, those that exist as well, wait for the end of each, and note how they ended."""
     handles = await start(runtime, wanted, place)
-    results = [await result_of(handle) for handle in handles]
+    results = [await _result_of(runtime, handle) for handle in handles]
     place.note({job.key: asdict(result) for job, result in zip(wanted, results, strict=True)})
+
+
+async def _result_of(runtime: Runtime, handle: Run[Any]) -> Result:
+    """How a run ends, once it is cleared of the suspicion of the kill before this life, if it was its third."""
+    try:
+        return await result_of(handle)
+    except RunBlocked as blocked:
+        assert blocked.type_name == "WorkerLost", blocked
+        assert await runtime.resume(handle.id)
+        return await result_of(handle)
 
 
 async def result_of(handle: Run[Any]) -> Result:

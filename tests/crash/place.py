@@ -24,6 +24,11 @@ class Place:
         self._accepted = folder / "accepted"
         self._accepted.touch()
 
+    def clear(self) -> None:
+        """The store is needed no more; a file goes with the folder."""
+        if self.kind != "sqlite":
+            schemas.give_back(self.store)
+
     def nobody_writes(self) -> bool:
         """Whether nobody would be held up by a process that is stopped just now."""
         if self.kind != "sqlite":

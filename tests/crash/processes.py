@@ -24,10 +24,15 @@ PATIENCE = 30.0  # seconds; only what hangs takes so long
 
 def until(condition: Callable[[], T], what: str, timeout: float = PATIENCE) -> T:
     """Wait for a condition to be true, and return what it said."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
+    deadline = began + timeout
     while not (said := condition()):
-        assert time.monotonic() < deadline, f"after {timeout:g} s still waiting until {what}"
-        time.sleep(0.005)  # between two looks at a condition, not instead of one
+        now = time.monotonic()
+        assert now < deadline, f"after {timeout:g} s still waiting until {what}"
+        # Between two looks at a condition, not instead of one; as long as a look takes, which may be that of a whole
+        # store: what is waited for needs the processor too.
+        time.sleep(max(0.005, now - began))
+        began = time.monotonic()
     return said
 
 

@@ -39,7 +39,7 @@ async def work(n: int) -> int:
 
 async def take_long(n: int) -> int:
     with noted():
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.25)
         return n + 1
 
 
@@ -78,7 +78,7 @@ def test_other_runs_beside_it_go_on(place: Place, nursery: Nursery) -> None:
 
 
 def test_runs_that_never_got_to_record_anything_beside_it_go_on(place: Place, nursery: Nursery) -> None:
-    run_id, *others = _start(place, deadly(1), *(slow(n) for n in range(10)))
+    run_id, *others = _start(place, deadly(1), *(slow(n) for n in range(5)))
     _fork_workers_until_blocked(place, nursery, run_id)
     _assert_all_succeed(place, others)
 

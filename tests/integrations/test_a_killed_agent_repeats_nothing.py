@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,31 @@ PLANS: dict[str, tuple[int, Plan]] = {
 QUICK = Settings(poll=0.05, linger=0.02)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery) -> Iterator[Callable[[str], Place]]:
+    """Makes places, each with a store of its own."""
+    made: list[Place] = []
+
+    def make(name: str) -> Place:
+        made.append(Place(tmp_path / name, request.param))
+        return made[-1]
+
+    yield make
+    nursery.clear()
+    for place in made:
+        place.clear()
+
+
 @pytest.mark.parametrize("plan", PLANS)
-def test_killed_after_every_entry(plan: str, tmp_path: Path, nursery: Nursery) -> None:
+def test_killed_after_every_entry(plan: str, place: Callable[[str], Place], nursery: Nursery) -> None:
     tools, rounds = PLANS[plan]
-    undisturbed = Place(tmp_path / "undisturbed", "sqlite")
+    undisturbed = place("undisturbed")
     process = nursery.fork(lambda: work(undisturbed, tools, rounds), "the undisturbed worker")
     process.wait()
     assert process.ended_well
     entries = sum(len(one.entries) for one in Snapshot.take(undisturbed.store).recorded.values())
     assert entries == len(rounds) + 1 + sum(map(len, rounds))
-    lives = [Life(nursery, Place(tmp_path / f"{n}", "sqlite"), tools, rounds, n) for n in range(1, entries + 1)]
+    lives = [Life(nursery, place(f"{n}"), tools, rounds, n) for n in range(1, entries + 1)]
     killed = [life for life in lives if life.is_killed()]
     assert len(killed) >= len(rounds) * 2  # entries that were ready together share a commit
     for life in killed:

@@ -71,11 +71,11 @@ async def test_many_more_files_than_it_holds(app: App) -> None:
 
     def spoil(folder: Path) -> None:
         (folder / "many").mkdir()
-        for number in range(20_000):
+        for number in range(10_500):
             os.close(os.open(folder / "many" / str(number), os.O_CREAT | os.O_WRONLY))
 
     def mend(folder: Path) -> None:
-        for number in range(20_000):
+        for number in range(10_500):
             os.unlink(folder / "many" / str(number))
         (folder / "many").rmdir()
 
@@ -210,8 +210,7 @@ async def test_ten_thousand_files_do_not_hold_up_other_runs(app: App) -> None:
     @app.agent
     async def job(ctx: Context) -> None:
         await ctx.step(many, ctx.workspace)
-        for number in range(3):
-            await ctx.step(append, ctx.workspace / str(number), "more")
+        await ctx.step(append, ctx.workspace / "0", "more")
 
     async def ticking() -> None:
         nonlocal slowest

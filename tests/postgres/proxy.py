@@ -13,12 +13,14 @@ class Proxy:
     """Carries bytes both ways, on the loop of the test.
 
     ``forward`` says how many more bytes of requests reach the server before the connection breaks (None: all);
-    ``answering`` is cleared to keep back what the server says.
+    ``answering`` is cleared to keep back what the server says; ``silent_from`` does so at the first request that has
+    these bytes in it.
     """
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self.forward: int | None = None
+        self.silent_from: bytes | None = None
         self.answering = asyncio.Event()
         self.answering.set()
         self.broken = asyncio.Event()
@@ -51,11 +53,25 @@ class Proxy:
         self._open.clear()
         self.broken.set()
 
+    def shut(self) -> None:
+        """Break every connection, and take no more: nobody listens at the port."""
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._server.close()
+        self.cut()
+
+    async def open_again(self) -> None:
+        """Listen at the same port as before."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._parts.port is not None
         try:
             answers, requests = await asyncio.open_connection("127.0.0.1", self._parts.port)
         except OSError:
+            writer.transport.abort()
+            return
+        if not self._server.is_serving():  # shut meanwhile
+            requests.transport.abort()
             writer.transport.abort()
             return
         self._open |= {writer, requests}
@@ -69,6 +85,9 @@ class Proxy:
             while data := await reader.read(_CHUNK):
                 if self.forward is not None:
                     data, self.forward = data[: self.forward], max(0, self.forward - len(data))
+                if self.silent_from is not None and self.silent_from in data:
+                    self.silent_from = None
+                    self.answering.clear()
                 writer.write(data)
                 await writer.drain()
                 if self.forward == 0:

@@ -123,9 +123,14 @@ def _tables() -> str:
 
 
 async def _empty(schema: str) -> None:
+    # Row by row: there are few, and TRUNCATE would make eighty files anew.
+    tables = _tables().split(", ")
+    rows = "; ".join(f"DELETE FROM {table}" for table in tables)
+    begin = f"BEGIN; SET LOCAL lock_timeout = '2s'; LOCK TABLE {', '.join(tables)}"
+    numbers = "ALTER TABLE holdfast.runs ALTER rid RESTART; ALTER TABLE holdfast.endings ALTER n RESTART"
     con = await asyncpg.connect(Address.of(base()).dsn, statement_cache_size=0)
     try:
-        await con.execute(Names(schema)(f"SET lock_timeout = '2s'; TRUNCATE {_tables()} RESTART IDENTITY"))
+        await con.execute(Names(schema)(f"{begin}; {rows}; {numbers}; COMMIT"))
     finally:
         await con.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import rich.console
@@ -16,6 +16,7 @@ from holdfast.cli.output import at_terminal, document, say
 from holdfast.cli.stores import client_of
 from holdfast.console import harmless, on_line, progress_bar
 from holdfast.durable.client import Client
+from holdfast.durable.patience import Patience
 from holdfast.records.run import Run, Status
 
 _LOOK_AGAIN = 1.0  # seconds; workers come and go without a change to the run
@@ -44,8 +45,8 @@ async def follow_to_end(client: Client, run_id: str, *, as_json: bool) -> int:
         UnknownRun: there is none.
     """
     with _shower(as_json) as show:
-        async for run in _states(client, run_id):
-            show(run, await client.why_waiting(run))
+        async for run, why in _states(client, run_id):
+            show(run, why)
     if as_json:
         document(_event(run, "") | {"result": views.unpacked(run.result), "error": views.failure(run.error)})
     else:
@@ -53,17 +54,19 @@ async def follow_to_end(client: Client, run_id: str, *, as_json: bool) -> int:
     return Exit.OK if run.status is Status.SUCCEEDED else Exit.RUN_FAILED
 
 
-async def _states(client: Client, run_id: str) -> AsyncIterator[Run]:
-    """The run as it changes; the last one is its end."""
-    watch = client.store.watch()
-    try:
-        while not _over(run := await client.info(run_id)):
-            yield run
-            await watch.wait(_LOOK_AGAIN)
+async def _states(client: Client, run_id: str) -> AsyncIterator[tuple[Run, str]]:
+    """The run as it changes, and why it waits; the last one is its end."""
+
+    async def look() -> tuple[Run, str]:
+        run = await client.info(run_id)
+        return run, "" if _over(run) else await client.why_waiting(run)
+
+    async with aclosing(Patience(f"run {run_id}").answers(client.store, look, _LOOK_AGAIN)) as states:
+        async for run, why in states:
+            yield run, why
+            if _over(run):
+                return
             await asyncio.sleep(_NOT_OFTENER)
-    finally:
-        watch.close()
-    yield run
 
 
 def _over(run: Run) -> bool:

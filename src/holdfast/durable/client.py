@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import jsonschema
@@ -16,6 +18,7 @@ from holdfast.durable.calls import Call
 from holdfast.durable.events import heard
 from holdfast.durable.handles import Run
 from holdfast.durable.operations import PAUSED, checked_tags
+from holdfast.durable.patience import Patience
 from holdfast.durable.reading import Reading
 from holdfast.durable.selection import Selection
 from holdfast.errors import (
@@ -48,7 +51,7 @@ class StoredRun(Run[R], Generic[R]):
         self._client = client
 
     async def result(self, *, timeout: Duration | None = None) -> R:
-        """Wait for the run's result.
+        """Wait for the run's result; also while the store is away, which the log says once.
 
         Args:
             timeout: stop waiting after so long; the run goes on.
@@ -59,10 +62,12 @@ class StoredRun(Run[R], Generic[R]):
             RunBlocked: its code no longer fits its journal, or it has stopped itself; it waits for a person. One that
                 somebody has paused is waited for.
             TimeoutError: ``timeout`` passed first.
+            StoreUnusable: the store cannot be asked any more, and waiting would not mend it.
         """
-        async with asyncio.timeout(None if timeout is None else micros(timeout) / 1e6):
-            record = await self._client.wait_until(self.id, lambda run: run.status.ended or needs_a_person(run))
-        return cast(R, self._client.outcome(record))
+        over = await self._client.wait_until(
+            self.id, lambda run: run.status.ended or needs_a_person(run), timeout=timeout
+        )
+        return cast(R, self._client.outcome(over))
 
     async def status(self) -> str:
         """Where it stands: ``queued``, ``running``, ``waiting``, ``succeeded`` …."""
@@ -217,10 +222,12 @@ class Client(Reading):
     async def demand(self, agents: Sequence[str] | None = None) -> Demand:
         """How many runs need a worker now: queued, due, left behind by dead workers, and at work.
 
+        Those that an agent's ``limit`` or ``rate`` keeps waiting do not count, if this app defines the agent.
+
         Args:
             agents: only runs of these; of all by default.
         """
-        return await self.store.demand(agents, now=self._clock.now())
+        return await self.store.demand(agents, self._catalog.quotas, now=self._clock.now())
 
     async def workers(self) -> list[Worker]:
         """Workers that are alive."""
@@ -279,19 +286,31 @@ class Client(Reading):
             raise RunBlocked(*told)
         raise RunFailed(*told)
 
-    async def wait_until(self, run_id: str, met: Callable[[RunRecord], bool]) -> RunRecord:
-        """Wait until a run's record meets a condition.
+    async def wait_until(
+        self, run_id: str, met: Callable[[RunRecord], bool], *, timeout: Duration | None = None
+    ) -> RunRecord:
+        """Wait until a run's record meets a condition; also while the store is away, which the log says once.
+
+        Args:
+            run_id: the run's.
+            met: the condition.
+            timeout: stop waiting after so long; by default never.
 
         Raises:
             UnknownRun: there is no such run.
+            TimeoutError: ``timeout`` passed first.
+            StoreUnusable: the store cannot be asked any more, and waiting would not mend it.
         """
-        watch = self.store.watch()
+        patience = Patience(f"run {run_id}")
         try:
-            while not met(record := await self.info(run_id)):
-                await watch.wait(_LOOK_AGAIN)
-        finally:
-            watch.close()
-        return record
+            async with asyncio.timeout(None if timeout is None else micros(timeout) / 1e6):
+                async with aclosing(patience.answers(self.store, partial(self.info, run_id), _LOOK_AGAIN)) as records:
+                    while not met(record := await anext(records)):
+                        pass
+                    return record
+        except TimeoutError:
+            stands = "has not come to that" if patience.trouble is None else f"cannot be asked for: {patience.trouble}"
+            raise TimeoutError(f"after {timeout} run {run_id} {stands}. It goes on") from patience.trouble
 
     # -- inside
 

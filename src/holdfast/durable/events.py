@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from holdfast.durable.effects import StepInfo, step_or_none
+from holdfast.durable.patience import Patience
 from holdfast.errors import NotInRun
 from holdfast.records.event import RunEvent
 from holdfast.records.run import Status
@@ -73,7 +75,7 @@ def teller() -> Teller:
 
 
 async def heard(store: Store, run_id: str, ears: Ears) -> AsyncIterator[RunEvent]:
-    """What is heard of a run until it ends or needs a person."""
+    """What is heard of a run until it ends or needs a person; while the store is away, nothing."""
     over = asyncio.create_task(_until_over(store, run_id))
     try:
         while not over.done():
@@ -101,12 +103,11 @@ def _of(run_id: str, told: Sequence[bytes]) -> Iterator[RunEvent]:
 
 
 async def _until_over(store: Store, run_id: str) -> None:
-    watch = store.watch()
-    try:
-        while not await _over(store, run_id):
-            await watch.wait(_LOOK_AGAIN)
-    finally:
-        watch.close()
+    patience = Patience(f"events of run {run_id}")
+    async with aclosing(patience.answers(store, lambda: _over(store, run_id), _LOOK_AGAIN)) as answers:
+        async for over in answers:
+            if over:
+                return
 
 
 async def _over(store: Store, run_id: str) -> bool:

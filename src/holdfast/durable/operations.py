@@ -89,8 +89,8 @@ class Operations:
         Raises:
             UnknownRun: there is none.
         """
-        await self.info(run_id)
-        return await self.store.resume(run_id)
+        run = await self.info(run_id)
+        return run.stopped and await self.store.resume(run_id)
 
     async def retry(self, run_id: str) -> None:
         """Let a failed run go on from before what made it fail: under its id, with its idempotency keys.
@@ -104,11 +104,12 @@ class Operations:
             WrongState: it has not failed, or its children are still ending.
         """
         run = await self.info(run_id)
-        if await self.store.retry(run_id, at=self._clock.now()):
-            return
-        if run.status is Status.FAILED:
+        if run.status is not Status.FAILED:
+            raise WrongState(
+                f"run {run_id} is {run.status}: only failed runs are retried. Fork it to do part of it again"
+            )
+        if not await self.store.retry(run_id, at=self._clock.now()):
             raise WrongState(f"run {run_id} has failed, but children of it are still ending: retry it once they have")
-        raise WrongState(f"run {run_id} is {run.status}: only failed runs are retried. Fork it to do part of it again")
 
     async def plan_fork(self, run_id: str, *, at: int | str, edited: bool = False) -> ForkPlan:
         """What :meth:`fork` would keep and make again; nothing is changed. Errors are the same.

@@ -112,8 +112,8 @@ def _conflict(work: Work) -> Ended:
 
 def _complain(work: Work) -> None:
     logger.error(
-        "the transaction of %s has not ended after %.1f s, and on SQLite every writer waits for it: "
-        "nothing but SQL belongs into a transactional step",
+        "the transaction of %s has not ended after %.1f s, and %s: nothing but SQL belongs into a transactional step",
         work.key,
         work.limit + 1,
+        "whoever wants the rows that it has written waits for it" if work.is_async else "every writer waits for it",
     )

@@ -124,6 +124,11 @@ class Run:
     origin: Origin | None = None  # if it is a fork
     tags: tuple[str, ...] = ()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it does nothing, or soon will, until somebody resumes it."""
+        return self.status in (Status.BLOCKED, Status.PAUSED) or self.pause_at is not None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activation:

@@ -9,7 +9,8 @@ Times are microseconds. Times of leases are the database's own; all others are g
 
 All methods are safe to call from one event loop concurrently; they raise :class:`~holdfast.errors.StoreBusy` for what
 may pass, :class:`~holdfast.errors.StoreRejected` for what never will, :class:`~holdfast.errors.StoreUnusable` when the
-store cannot be used at all.
+store cannot be used at all, and :class:`~holdfast.errors.CommitUnknown` if it cannot find out whether what was to be
+written is there.
 """
 
 from __future__ import annotations
@@ -239,8 +240,13 @@ class Claims(Protocol):
         back queued runs, lets one of them begin.
         """
 
-    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
-        """What there is to do for workers of these agents, or of all. Held and paused runs do not count."""
+    async def demand(
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
+    ) -> Demand:
+        """What there is to do for workers of these agents, or of all. Held and paused runs do not count.
+
+        Of an agent in ``quotas`` no more of the queued and due ones count than could be claimed now.
+        """
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         """Values of items, in the order of ``ords``. Blocking, thread-safe: a lazy sequence calls it from the body."""

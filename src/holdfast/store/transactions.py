@@ -52,7 +52,8 @@ class SqliteTransaction(Protocol):
 class PostgresTransaction(Protocol):
     """A transaction of a PostgreSQL store, as ``asyncpg.Connection`` has it: the first parameter of an ``async def``.
 
-    What the function writes is committed together with the record that it ran: both, or neither.
+    What the function writes is committed together with the record that it ran: both, or neither. Holdfast's own tables
+    can be read, not written: a step that has written to them fails when its function returns.
 
     Example:
         >>> async def book(tx: PostgresTransaction, account: str, amount: int) -> int:

@@ -175,17 +175,12 @@ async def test_a_watch_hears_again_after_its_connection_was_lost(place: Place, s
 async def test_while_nobody_listens_at_the_port_it_is_busy_and_then_goes_on(place: Place) -> None:
     async with through_a_proxy(place) as (proxy, store):
         await store.start([new_run("a")])
-        proxy._server.close()
-        proxy.cut()
+        proxy.shut()
         with pytest.raises(StoreBusy, match="try again"):
             await store.get("a")
-        proxy._server = await asyncio.start_server(proxy._connected, "127.0.0.1", int(proxy_port(store)))
+        await proxy.open_again()
         assert await store.get("a") is not None
         await store.register("w", host="here", pid=1, hosts=[AGENT], ttl=1)
-
-
-def proxy_port(store: PostgresStore) -> str:
-    return store.url.partition("127.0.0.1:")[2].partition("/")[0]
 
 
 async def test_a_ruling_lost_between_the_commit_and_its_answer_is_known_again(place: Place) -> None:

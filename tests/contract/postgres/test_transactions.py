@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
 from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, UsageError
+from holdfast.store import postgres
 from holdfast.store.postgres import PostgresStore
+from holdfast.store.postgres.address import Address
+from holdfast.store.postgres.opening import migrations
+from holdfast.store.postgres.statements import Names
 from holdfast.store.transactions import Transacted, Work, WorkFailed
 from tests.contract.making import Hand, work
 from tests.contract.stores import PostgresBookings, PostgresPlace
@@ -49,6 +55,44 @@ async def test_the_transaction_is_not_the_functions_to_end(place: PostgresPlace,
         assert isinstance(failed.value.error, UsageError) and "begin or end" in str(failed.value.error)
         assert await place.bookings.booked(store) == []
         assert (await store.transact("w1", of(place.bookings.booking(5)))).value == b"1"
+
+
+OWN = [
+    "UPDATE {0}.runs SET priority = 9",
+    "DELETE FROM {0}.batches",
+    "INSERT INTO {0}.starts VALUES ('adjust', 1)",
+    "DO $$ BEGIN EXECUTE 'UPDATE {0}.' || 'workers SET pid = 1'; END $$",
+    "WITH gone AS (DELETE FROM {0}.runs RETURNING rid) SELECT count(*) FROM gone",
+]
+
+
+@pytest.mark.parametrize("statement", OWN)
+async def test_holdfasts_own_rows_are_not_the_functions_to_write(place: PostgresPlace, statement: str) -> None:
+    statement = statement.format(Names(Address.of(place.url).schema).quoted)
+    async with owning(place) as (store, of):
+        run_rows = await asyncio.to_thread(schemas.ask, place.url, "SELECT * FROM holdfast.runs")
+        with pytest.raises(WorkFailed, match="read Holdfast's own tables, not write") as failed:
+            await store.transact("w1", of(place.bookings.booking_and(statement)))
+        assert isinstance(failed.value.error, UsageError)
+        assert await asyncio.to_thread(schemas.ask, place.url, "SELECT * FROM holdfast.runs") == run_rows
+        assert await place.bookings.booked(store) == []
+        assert (await store.transact("w1", of(place.bookings.booking(5)))).value == b"1"
+
+
+async def test_its_own_rows_may_be_beside_them_and_many_transactions_share_a_session(place: PostgresPlace) -> None:
+    async with owning(place) as (store, of):
+        runs = Names(Address.of(place.url).schema)("SELECT count(*) FROM holdfast.runs")
+        for n in range(1, 9):
+            kept = await store.transact("w1", of(place.bookings.booking_and(runs), key=f"k{n}"))
+            assert kept.value == b""
+        assert await place.bookings.booked(store) == [1] * 8
+
+
+def test_every_table_is_guarded() -> None:
+    text = (Path(postgres.__file__).parent / "routines" / "transactions.sql").read_text()
+    guarded = set(re.findall(r"'(\w+)'", text.partition("c.relname IN (")[2].partition(")")[0]))
+    made = re.findall(r"^CREATE TABLE holdfast\.(\w+)", "".join(script for _, script in migrations()), re.MULTILINE)
+    assert made and guarded == set(made)
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1; COMMIT", "DO $$ BEGIN COMMIT; END $$"])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from holdfast import codec
 from holdfast.records.worker import Demand, Hosted, Quota
 from holdfast.store.base import Claimed
+from holdfast.store.demand import Left, Needs, demand_of
 from holdfast.store.postgres import history
 from holdfast.store.postgres.links import Links, Row
 from holdfast.store.postgres.statements import CLAIMS, Names
@@ -66,11 +67,18 @@ class Claims:
         wake: int | None = await self._links.value(CLAIMS.next_wake, *given)
         return wake
 
-    async def demand(self, agents: Sequence[str] | None, now: int) -> Demand:
+    async def demand(self, agents: Sequence[str] | None, quotas: Mapping[str, Quota], now: int) -> Demand:
         """See :class:`holdfast.store.base.Claims`."""
-        (row,) = await self._links.fetch(CLAIMS.demand, None if agents is None else list(agents), now)
-        queued, due, orphaned, at_work = row
-        return Demand(queued=queued, due=due, orphaned=orphaned, at_work=at_work)
+        rows = await self._links.fetch(CLAIMS.demand, None if agents is None else list(agents), now)
+        limited = [name for name in quotas if any(row[0] == name for row in rows)]
+        found = [quotas[name] for name in limited]
+        left = await self._links.fetch(
+            CLAIMS.room, limited, [one.limit for one in found], [one.starts for one in found],
+            [one.period for one in found], now,
+        )  # fmt: skip
+        return demand_of(
+            [Needs(*row) for row in rows], {agent: Left(places=places, begins=begins) for agent, places, begins in left}
+        )
 
     async def _take(self, worker_id: str, *given: object) -> list[Row]:
         if worker_id not in self._last:

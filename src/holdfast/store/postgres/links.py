@@ -138,13 +138,17 @@ class Links:
         """
         return await self._call(statement, args)
 
-    async def _call(self, statement: str, args: tuple[Any, ...]) -> list[Row]:
+    async def patiently(self, statement: str, *args: Any) -> list[Row]:
+        """Write once what may take minutes; raises the same as :meth:`write`."""
+        return await self._call(statement, args, patient=True)
+
+    async def _call(self, statement: str, args: tuple[Any, ...], *, patient: bool = False) -> list[Row]:
         link = await self.take()
         link.doubtful = False
         try:
-            rows = await self._send(link, self._names(statement), args)
+            rows = await self._send(link, self._names(statement), args, patient=patient)
         except BaseException as error:
-            self._settle(link, error)
+            self._settle(link, error, lone=not (self.pooled or patient))
             if isinstance(error, ERRORS):
                 raise self._outcome(error) from error
             raise
@@ -156,12 +160,14 @@ class Links:
             )
         return rows
 
-    async def _send(self, link: Link, sql: str, args: tuple[Any, ...]) -> list[Row]:
+    async def _send(self, link: Link, sql: str, args: tuple[Any, ...], *, patient: bool) -> list[Row]:
+        # what takes minutes may not sit idle for as long
+        limits = _PATIENT._replace(idle=link.limits.idle) if patient else link.limits
         # Past the server's own limit there is no server: then the client gives up.
-        async with asyncio.timeout(link.limits.statement / 1000 + _SLACK_S):
-            if not self.pooled:
+        async with asyncio.timeout(limits.statement / 1000 + _SLACK_S):
+            if not (self.pooled or patient):
                 return list(await link.con.fetch(sql, *args))
-            await link.con.execute(f"{CONNECTION.begin} {link.limits.sql('LOCAL')}")
+            await link.con.execute(f"{CONNECTION.begin} {limits.sql('LOCAL')}")
             rows = await link.con.fetch(sql, *args)
             await link.con.execute(CONNECTION.commit)
             return list(rows)
@@ -193,24 +199,6 @@ class Links:
                 raise translated(error, self._shown) from error
             raise
         self._give_back(link)
-
-    async def patiently(self, statement: str, *args: Any) -> list[Row]:
-        """Write what may take minutes; in a transaction whose limits say so, except that it may not sit idle."""
-        link = await self.take()
-        limits = _PATIENT._replace(idle=link.limits.idle)
-        try:
-            async with asyncio.timeout(limits.statement / 1000 + _SLACK_S):
-                await link.con.execute(f"{CONNECTION.begin} {limits.sql('LOCAL')}")
-                rows = await link.con.fetch(self._names(statement), *args)
-                await link.con.execute(CONNECTION.commit)
-        except BaseException as error:
-            link.con.terminate()
-            self._give_back(link)
-            if isinstance(error, ERRORS):
-                raise self._outcome(error) from error
-            raise
-        self._give_back(link)
-        return list(rows)
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Link]:
@@ -274,10 +262,10 @@ class Links:
                 raise
         return Link(con, self.limits)
 
-    def _settle(self, link: Link, error: BaseException) -> None:
+    def _settle(self, link: Link, error: BaseException, *, lone: bool) -> None:
         """After an error: only a server that has refused a lone statement, and said so, leaves the link as it was."""
         refused = isinstance(error, ERRORS) and not lost(error)
-        if self.pooled or not refused or getattr(error, "sqlstate", "") == "25006":
+        if not lone or not refused or getattr(error, "sqlstate", "") == "25006":
             link.con.terminate()
         if getattr(error, "sqlstate", "") == "25006":  # this host takes no writes any more: find the one that does
             self._drop_idle()

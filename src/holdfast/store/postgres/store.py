@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable, UnknownRun
+from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable
 from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.document import Document, Put
@@ -21,9 +21,9 @@ from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
 from holdfast.store.desk import ApprovalFilter
 from holdfast.store.postgres import approvals, history, pruning, searching
 from holdfast.store.postgres.address import Address
-from holdfast.store.postgres.batch import FALLEN, ORPHANED, Batch, cancelled
+from holdfast.store.postgres.asking import Asking
+from holdfast.store.postgres.batch import Batch
 from holdfast.store.postgres.claims import Claims
-from holdfast.store.postgres.columns import of_runs
 from holdfast.store.postgres.documents import document_of, of_puts
 from holdfast.store.postgres.gathering import Gathering
 from holdfast.store.postgres.leases import PostgresKeeper
@@ -42,13 +42,11 @@ from holdfast.store.postgres.statements import (
     NEWS,
     OUTBOX,
     PROMISES,
-    PRUNING,
-    REPAIRS,
     RUNS,
     Names,
 )
 from holdfast.store.postgres.telling import PostgresEars, Telling
-from holdfast.store.postgres.text import read, stored, stored_or_none
+from holdfast.store.postgres.text import read, stored
 from holdfast.store.postgres.transactions import Transactions
 from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub
@@ -84,6 +82,7 @@ class PostgresStore:
         self._commits = Links(address, names, size=1, pooled=pooled)  # nothing that takes long holds up a commit
         self._transactions = Transactions(address, names, pooled=pooled)
         self._claims = Claims(self._links, names)
+        self._asking = Asking(self._links, address.shown)
         self._gathering = Gathering(self._links)
         self._side = SideLoop("holdfast-postgres")
         self._side_links = Links(address, names, size=1, pooled=pooled)
@@ -112,17 +111,7 @@ class PostgresStore:
     # Runs
 
     async def start(self, new: Sequence[NewRun]) -> list[Started]:
-        given = (*of_runs(new), cancelled(ORPHANED), cancelled(FALLEN), [stored(run.by) for run in new])
-        rows = await self._do(self._links.fetch(RUNS.start, *given), stirs=True)
-        if not rows:  # all of them are new
-            return [Started(id=run.id, created=True, digest=run.digest) for run in new]
-        first: dict[str, int] = {}
-        for n, run in enumerate(new):
-            first.setdefault(run.id, n)
-        return [
-            Started(id=id, created=fresh and id == run.id and first[id] == n, digest=digest)
-            for n, (run, (id, fresh, digest)) in enumerate(zip(new, rows, strict=True))
-        ]
+        return await self._do(self._asking.start(new), stirs=True)
 
     async def get(self, run_id: str) -> Run | None:
         self._refuse_closed()
@@ -164,13 +153,13 @@ class PostgresStore:
         ]
 
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
-        return await self._ask(RUNS.cancel, run_id, stored(reason), cancelled(reason), cancelled(FALLEN), at)
+        return await self._do(self._asking.cancel(run_id, reason=reason, at=at), stirs=True)
 
     async def pause(self, run_id: str, *, why: bytes, at: int) -> bool:
-        return await self._ask(RUNS.pause, run_id, why, at)
+        return await self._do(self._asking.pause(run_id, why=why, at=at), stirs=True)
 
     async def resume(self, run_id: str) -> bool:
-        return await self._ask(RUNS.resume, run_id)
+        return await self._do(self._asking.resume(run_id), stirs=True)
 
     async def tag(self, run_id: str, *, add: Sequence[str], remove: Sequence[str]) -> bool:
         given = [stored(tag) for tag in add], [stored(tag) for tag in remove]
@@ -179,28 +168,20 @@ class PostgresStore:
     # Repairs and retention
 
     async def retry(self, run_id: str, *, at: int) -> bool:
-        rows = await self._do(self._links.patiently(REPAIRS.retry, run_id, at), stirs=True)
-        return bool(_first(rows))
+        return await self._do(self._asking.retry(run_id, at=at), stirs=True)
 
     async def fork(self, run_id: str, fork: Fork) -> bool:
-        edit = (None, None) if fork.edit is None else (fork.edit.ok, fork.edit.value)
-        given = (run_id, fork.id, fork.seq, fork.version, fork.at, stored_or_none(fork.key), fork.keep_keys, *edit)
-        made = _first(
-            await self._do(self._links.patiently(REPAIRS.fork, *given, [stored(tag) for tag in fork.tags]), stirs=True)
-        )
-        if made is None:
-            raise UnknownRun(f"no run {run_id!r}, so it cannot be forked")
-        return bool(made)
+        return await self._do(self._asking.fork(run_id, fork), stirs=True)
 
     async def move(self, run_id: str, version: str, *, epoch: int, entries: int) -> bool:
-        return await self._ask(REPAIRS.move, run_id, version, epoch, entries)
+        return await self._do(self._asking.move(run_id, version, epoch=epoch, entries=entries), stirs=True)
 
     async def outlived(self, rule: RetentionRule, *, now: int, limit: int) -> list[str]:
         async with self._links.reading(patient=True) as con:
             return await pruning.outlived(con, self._names, rule, now=now, limit=limit)
 
     async def delete(self, run_ids: Sequence[str]) -> int:
-        return int(_first(await self._do(self._links.patiently(PRUNING.delete, list(run_ids)), stirs=True)))
+        return await self._do(self._asking.delete(run_ids), stirs=True)
 
     # Claims
 
@@ -230,8 +211,10 @@ class PostgresStore:
     ) -> int | None:
         return await self._claims.next_wake(hosts, quotas, now)
 
-    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
-        return await self._claims.demand(agents, now)
+    async def demand(
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
+    ) -> Demand:
+        return await self._claims.demand(agents, quotas, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         self._refuse_closed()
@@ -270,17 +253,7 @@ class PostgresStore:
         return schema
 
     async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
-        run_id, _, name = stored(promise_id).partition("/")
-        done = _first(await self._do(self._resolve(stored(promise_id), run_id, name, ok, value, at), stirs=True))
-        if done is None:
-            raise UnknownRun(f"promise {promise_id!r}: no run has the id {run_id!r}")
-        return bool(done)
-
-    async def _resolve(self, *given: Any) -> list[Row]:
-        try:
-            return await self._links.write(PROMISES.resolve, *given, False)
-        except CommitUnknown:
-            return await self._links.write(PROMISES.resolve, *given, True)
+        return await self._do(self._asking.resolve(promise_id, ok=ok, value=value, at=at), stirs=True)
 
     # Transactions
 
@@ -348,7 +321,8 @@ class PostgresStore:
         return [document_of(row) for row in rows]
 
     async def put(self, puts: Sequence[Put], *, audit: Sequence[AuditEntry] = ()) -> bool:
-        return await self._ask(DOCUMENTS.put, *of_puts(puts), *approvals.of_audit(audit))
+        given = (*of_puts(puts), *approvals.of_audit(audit))
+        return bool(_first(await self._do(self._links.write(DOCUMENTS.put, *given), stirs=True)))
 
     async def sweep_documents(self, *, now: int, limit: int) -> int:
         return int(_first(await self._do(self._links.fetch(DOCUMENTS.sweep, now, limit))))
@@ -365,7 +339,7 @@ class PostgresStore:
         return [message_of(row) for row in await self._links.fetch(OUTBOX.dead, after, limit)]
 
     async def revive_message(self, n: int, *, now: int) -> bool:
-        return await self._ask(OUTBOX.revive, n, now)
+        return bool(_first(await self._do(self._links.write(OUTBOX.revive, n, now), stirs=True)))
 
     async def next_message(self) -> int | None:
         found: int | None = await self._links.value(OUTBOX.next)
@@ -376,7 +350,7 @@ class PostgresStore:
     async def register(self, worker_id: str, *, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
         self._links.limits = self._commits.limits = self._transactions.limits = Limits.of_lease(ttl // 1000)
         packed = json.dumps([[hosted.agent, hosted.version] for hosted in hosts])
-        await self._do(self._links.write(LEASES.register, worker_id, host, pid, packed, ttl), stirs=True)
+        await self._do(self._asking.register(worker_id, host, pid, packed, ttl), stirs=True)
 
     def keeper(self, worker_id: str, *, ttl: int) -> PostgresKeeper:
         return PostgresKeeper(self._address, self._names, worker_id, ttl, pooled=self._pooled)
@@ -423,7 +397,7 @@ class PostgresStore:
 
     # Ways in
 
-    async def _do(self, call: Coroutine[Any, Any, list[Row]], *, stirs: bool = False) -> list[Row]:
+    async def _do(self, call: Coroutine[Any, Any, T], *, stirs: bool = False) -> T:
         """Write, to the end even if the caller is cancelled meanwhile: nothing is left half to chance."""
         try:
             self._refuse_closed()
@@ -437,23 +411,19 @@ class PostgresStore:
         if self.fault is not None:
             await asyncio.sleep(0)  # let it begin
             self._reach("before-commit")
-        rows = await asyncio.shield(task)
+        answer = await asyncio.shield(task)
         self._reach("after-commit")
-        return rows
+        return answer
 
-    async def _stir_after(self, call: Coroutine[Any, Any, list[Row]]) -> list[Row]:
-        rows = await call
+    async def _stir_after(self, call: Coroutine[Any, Any, T]) -> T:
+        answer = await call
         self._notifier.stir()
-        return rows
+        return answer
 
     def _written(self, task: asyncio.Task[Any]) -> None:
         self._writing.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked has seen it, or is gone
-
-    async def _ask(self, statement: str, *args: Any) -> bool:
-        """Write what people ask for, which may not be asked twice."""
-        return bool(_first(await self._do(self._links.write(statement, *args), stirs=True)))
 
     def _reach(self, point: str) -> None:
         if self.fault is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from holdfast.errors import BadOption, CommitUnknown, StoreBusy
+from holdfast.errors import BadOption, CommitUnknown, StoreBusy, UsageError
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS, lost, translated
 from holdfast.store.postgres.links import LEASE_MS, Limits, Link, Links, Row
@@ -14,6 +14,7 @@ from holdfast.store.transactions import Transacted, Work, WorkFailed
 
 LINKS = 4  # transactions of a process at a time
 _MARGIN_MS = 500  # the client gives up first: it knows what for
+_FOREIGN = "HF005"  # what our own routine raises: the work has written rows of Holdfast's
 _ABORTED = "25P02"  # an earlier statement has failed, and the work went on as if it had not
 
 
@@ -75,6 +76,8 @@ class Transactions:
         except ERRORS as error:
             if getattr(error, "sqlstate", "") == _ABORTED:
                 raise own.aborted() from error
+            if getattr(error, "sqlstate", "") == _FOREIGN:
+                raise WorkFailed(UsageError(str(error))) from error
             raise translated(error, self._shown) from error
 
     async def _commit(self, link: Link) -> None:

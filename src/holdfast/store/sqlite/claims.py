@@ -12,6 +12,7 @@ import apsw
 from holdfast import codec
 from holdfast.errors import LeaseLost
 from holdfast.records.worker import Demand, Hosted, Quota
+from holdfast.store.demand import Needs, demand_of
 from holdfast.store.sqlite.quotas import Room, note
 from holdfast.store.sqlite.statements import CLAIMS, CONNECTION, LEASES, QUOTAS
 from holdfast.store.sqlite.transaction import Transaction
@@ -135,9 +136,9 @@ def give_up(tx: Transaction, unread: Sequence[tuple[str, Sequence[int]]]) -> Non
     tx.stirred = True
 
 
-def demand(db: apsw.Connection, agents: Sequence[str] | None, now: int) -> Demand:
+def demand(db: apsw.Connection, agents: Sequence[str] | None, quotas: Mapping[str, Quota], now: int) -> Demand:
     """What there is to do for workers of these agents, or of all."""
     wanted = None if agents is None else json.dumps(list(agents))
     given = {"agents": wanted, "now": now, "database_now": db.execute(CONNECTION.now).get}
-    queued, due, orphaned, at_work = next(db.execute(CLAIMS.demand, given))
-    return Demand(queued=queued, due=due, orphaned=orphaned, at_work=at_work)
+    found = [Needs(*row) for row in db.execute(CLAIMS.demand, given)]
+    return demand_of(found, Room(db, quotas, now).left([one.agent for one in found if one.agent in quotas]))

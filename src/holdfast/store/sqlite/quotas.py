@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from holdfast.records.worker import Hosted, Quota
+from holdfast.store.demand import Left
 from holdfast.store.sqlite.statements import QUOTAS
 from holdfast.store.sqlite.transaction import Transaction
 
@@ -52,6 +53,10 @@ class Room:
         self._places[agent] -= 1
         self._begins[agent] = self.begins(agent) - begins
         return True
+
+    def left(self, agents: Sequence[str]) -> dict[str, Left]:
+        """What is left of these agents' quotas."""
+        return {agent: Left(places=self.places(agent), begins=self.begins(agent)) for agent in agents}
 
     def any_ready(self, hosted: Hosted) -> bool:
         """Whether a run of this version is ready for which there is room."""

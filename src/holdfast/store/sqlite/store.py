@@ -44,6 +44,7 @@ from holdfast.store.sqlite import (
     transactions,
 )  # fmt: skip
 from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
+from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.quotas import next_begin
@@ -216,8 +217,10 @@ class SqliteStore:
         wakes += [self._read(next_begin, hosted, quota, now) for hosted, quota in limited]
         return min((wake for wake in wakes if wake is not None), default=None)
 
-    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
-        return await self._read_apart(claims.demand, agents, now)
+    async def demand(
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
+    ) -> Demand:
+        return await self._read_apart(claims.demand, agents, quotas, now)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         return self._read(history.item_values, rid, map, ords)
@@ -343,7 +346,8 @@ class SqliteStore:
 
     def watch(self) -> HubWatch:
         self._refuse_closed()
-        watch = HubWatch(self._file.hub)
+        with edge(self.url):
+            watch = HubWatch(self._file.hub)
         self._watches.add(watch)
         return watch
 

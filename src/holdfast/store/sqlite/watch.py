@@ -43,9 +43,9 @@ class Hub:
 
     def join(self, watch: HubWatch) -> None:
         with self._lock:
-            self._watches += (watch,)
             if self._listener is None:
                 self._listener = _Listener(self, self._path, self._ports)
+            self._watches += (watch,)
 
     def leave(self, watch: HubWatch) -> None:
         with self._lock:

@@ -264,8 +264,9 @@ DECLARE
 BEGIN
     PERFORM routines.be_durable();
     INSERT INTO holdfast.workers (id, host, pid, hosts, started_at, renewed_at, expires_at)
-    VALUES (_worker, _host, _pid, _hosts, _now, _now, _now + _ttl);
-    INSERT INTO holdfast.batches (worker) VALUES (_worker);
+    VALUES (_worker, _host, _pid, _hosts, _now, _now, _now + _ttl)
+    ON CONFLICT (id) DO UPDATE SET renewed_at = excluded.renewed_at, expires_at = excluded.expires_at;
+    INSERT INTO holdfast.batches (worker) VALUES (_worker) ON CONFLICT DO NOTHING;
 END $$;
 
 -- Extend a lease that has not expired. It need not be on the disk: after a power failure there is no worker to keep it for.

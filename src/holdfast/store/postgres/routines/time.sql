@@ -13,3 +13,10 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 END $$;
+
+-- Wait until what was committed before is where it should be: this transaction writes, and comes after it.
+CREATE FUNCTION routines.settle() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM routines.be_durable();
+    UPDATE holdfast.meta SET value = value WHERE name = 'made_by';
+END $$;

@@ -41,12 +41,24 @@ CROSS JOIN LATERAL (SELECT r.wake_at FROM holdfast.runs AS r
                     ORDER BY r.wake_at LIMIT 1) AS w;
 
 -- name: demand
--- How many runs are queued, due, without a living owner, and with one.
-SELECT (SELECT count(*) FROM holdfast.runs AS r
-        WHERE r.status = 'queued' AND NOT r.held AND ($1::text[] IS NULL OR r.agent = ANY ($1))),
-       (SELECT count(*) FROM holdfast.runs AS r
-        WHERE r.status = 'waiting' AND r.wake_at IS NOT NULL AND r.wake_at <= $2::bigint
-          AND ($1::text[] IS NULL OR r.agent = ANY ($1))),
-       count(*) FILTER (WHERE NOT owned.lives), count(*) FILTER (WHERE owned.lives)
-FROM (SELECT EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = r.worker AND w.expires_at > routines.now_us()) AS lives
-      FROM holdfast.runs AS r WHERE r.status = 'running' AND ($1::text[] IS NULL OR r.agent = ANY ($1))) AS owned;
+-- How many runs of each agent are queued (to begin, and to go on), due, without a living owner, and with one.
+SELECT found.agent, sum(to_begin)::bigint, sum(to_go_on)::bigint, sum(due)::bigint, sum(orphaned)::bigint,
+       sum(at_work)::bigint
+FROM (
+    SELECT agent, count(*) FILTER (WHERE started_at IS NULL) AS to_begin,
+           count(*) FILTER (WHERE started_at IS NOT NULL) AS to_go_on, 0 AS due, 0 AS orphaned, 0 AS at_work
+    FROM holdfast.runs WHERE status = 'queued' AND NOT held GROUP BY agent
+    UNION ALL
+    SELECT agent, 0, 0, count(*), 0, 0
+    FROM holdfast.runs WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= $2::bigint GROUP BY agent
+    UNION ALL
+    SELECT r.agent, 0, 0, 0, count(*) FILTER (WHERE w.id IS NULL), count(*) FILTER (WHERE w.id IS NOT NULL)
+    FROM holdfast.runs AS r LEFT JOIN holdfast.workers AS w ON w.id = r.worker AND w.expires_at > routines.now_us()
+    WHERE r.status = 'running' GROUP BY r.agent
+) AS found
+WHERE $1::text[] IS NULL OR found.agent = ANY ($1)
+GROUP BY found.agent;
+
+-- name: room
+-- What is left of quotas.
+SELECT agent, places, begins FROM routines.room($1, $2, $3, $4, $5);

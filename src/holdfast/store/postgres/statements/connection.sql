@@ -43,3 +43,7 @@ BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 -- name: discard
 -- Forget what users' code has left in the session: settings, temporary tables, locks.
 DISCARD ALL;
+
+-- name: settle
+-- Write something, so that the answer waits until all that was committed before is on the disk, and on the standby.
+SELECT routines.settle();

@@ -53,19 +53,22 @@ SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_owned WHERE worker = ? AND sta
 SELECT agent, count(*) FROM runs INDEXED BY runs_owned WHERE worker = ? AND status = 'running' GROUP BY agent;
 
 -- name: demand
--- How many runs are queued, due, without a living owner, and with one.
-WITH wanted (agent) AS (SELECT value FROM json_each(:agents))
-SELECT
-    (SELECT count(*) FROM runs INDEXED BY runs_ready
-     WHERE status = 'queued' AND held = 0 AND (:agents IS NULL OR agent IN wanted)),
-    (SELECT count(*) FROM runs INDEXED BY runs_wake
-     WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= :now AND (:agents IS NULL OR agent IN wanted)),
-    (SELECT count(*) FROM runs INDEXED BY runs_owned
-     WHERE status = 'running' AND (:agents IS NULL OR agent IN wanted)
-       AND NOT EXISTS (SELECT 1 FROM workers WHERE id = worker AND expires_at > :database_now)),
-    (SELECT count(*) FROM runs INDEXED BY runs_owned
-     WHERE status = 'running' AND (:agents IS NULL OR agent IN wanted)
-       AND EXISTS (SELECT 1 FROM workers WHERE id = worker AND expires_at > :database_now));
+-- How many runs of each agent are queued (to begin, and to go on), due, without a living owner, and with one.
+SELECT agent, sum(to_begin), sum(to_go_on), sum(due), sum(orphaned), sum(at_work)
+FROM (
+    SELECT agent, sum(started_at IS NULL) AS to_begin, sum(started_at IS NOT NULL) AS to_go_on, 0 AS due, 0 AS orphaned,
+           0 AS at_work
+    FROM runs INDEXED BY runs_ready WHERE status = 'queued' AND held = 0 GROUP BY agent
+    UNION ALL
+    SELECT agent, 0, 0, count(*), 0, 0
+    FROM runs INDEXED BY runs_wake WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= :now GROUP BY agent
+    UNION ALL
+    SELECT r.agent, 0, 0, 0, sum(w.id IS NULL), sum(w.id IS NOT NULL)
+    FROM runs AS r INDEXED BY runs_owned LEFT JOIN workers AS w ON w.id = r.worker AND w.expires_at > :database_now
+    WHERE r.status = 'running' GROUP BY r.agent
+)
+WHERE :agents IS NULL OR agent IN (SELECT value FROM json_each(:agents))
+GROUP BY agent;
 
 -- name: take
 -- Become a run's owner.
