@@ -27,7 +27,7 @@ PERSON: Final = "lea"
 """Who decides. Nobody is registered in the demo's store, so any name will do."""
 LESS: Final = Decimal("0.9")
 """The share of the amount that she approves."""
-POLL: Final = 0.02
+POLL: Final = 0.1
 WITHIN: Final = 60.0
 
 
@@ -71,7 +71,7 @@ async def at_the_desk(store: str, ledger: Path, count: int) -> Decided | None:
         runs_at_work, at_work = await _sample_at_work(runtime)
         await _until_all_wait(runtime, count)
         waits = held()
-        (case,) = _inbox(store, "list", "--limit", "1", "--json")["approvals"]
+        (case,) = (await asyncio.to_thread(_inbox, store, "list", "--limit", "1", "--json"))["approvals"]
         asked = Decimal(case["action"]["arguments"]["amount"])
         edit = f"amount={(asked * LESS).quantize(Decimal('0.01'))}"
         stored = await _stored(runtime, case)
@@ -117,8 +117,8 @@ async def _sample_at_work(runtime: Any) -> tuple[int, Held]:
 
 
 async def _until_all_wait(runtime: Any, count: int) -> None:
-    waiting = RunFilter(agent="settle", statuses=(Status.WAITING,), limit=count)
-    while runtime.worker.active or len(await runtime.find(waiting)) < count:  # noqa: ASYNC110  # nor when they leave
+    settlements = runtime.select(RunFilter(agent="settle"))
+    while (await settlements.count()).get(Status.WAITING, 0) < count or runtime.worker.active:
         await asyncio.sleep(POLL)
 
 
