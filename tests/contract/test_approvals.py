@@ -93,6 +93,33 @@ async def test_each_ruling_is_answered_for_itself_and_one_that_fails_writes_noth
     assert [news.key for news in await store.news(run.rid, after=0)] == [a.key, c.key]
 
 
+async def test_a_batch_tells_every_run_all_of_it_in_its_order(store: Store, worker: Hand) -> None:
+    runs = [await worker.started() for _ in range(4)]
+    approvals = [(await ask(worker, runs[n % 4], asked()))[0] for n in range(60)]
+    await worker.suspend(runs[0])
+    assert await rule(store, *map(ruling, reversed(approvals))) == [Ruled.APPLIED] * 60
+    for n, run in enumerate(runs):
+        news = await store.news(run.rid, after=0)
+        assert [one.wake for one in news] == list(range(1, 16))
+        assert [one.key for one in news] == [one.key for one in reversed(approvals[n::4])]
+        assert (await fresh(store, run)).wakes == 15
+    assert await status(store, runs[0]) is Status.QUEUED
+
+
+async def test_any_text_is_kept_as_it_is(store: Store, worker: Hand) -> None:
+    run, odd = await worker.started(by="an\0n"), "a\0b\x1a\"{}',"
+    (approval,) = await ask(worker, run, asked(odd, key=odd, to=(odd, ""), digest=odd))
+    assert (approval.id, approval.key, approval.to, approval.digest) == (odd, odd, (odd, ""), odd)
+    assert [one.id for one in await store.approvals(ApprovalFilter(to=(odd,)))] == [odd]
+    await rule(store, ruling(approval, PENDING, by=odd, to=("zoe", odd)))
+    after = await found(store, odd)
+    assert after.to == ("zoe", odd)
+    assert [one.actor for one in await store.audited(subject=odd, actor=odd)] == [odd]
+    await rule(store, ruling(after))
+    assert [news.key for news in await store.news(run.rid, after=0)] == [odd]
+    assert await store.starter(run.id) == "an\0n"
+
+
 async def test_two_rulings_of_one_approval_in_one_batch_follow_each_other(store: Store, worker: Hand) -> None:
     run = await worker.started()
     (approval,) = await ask(worker, run, asked("a1"))

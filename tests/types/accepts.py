@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, assert_type
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, assert_never, assert_type
 from uuid import UUID
 
 from agents import Agent as SdkAgent
@@ -18,17 +18,29 @@ from pydantic_ai import Tool as ModelTool
 from holdfast import (
     Agent,
     App,
+    Approve,
+    Approved,
     Call,
     CallFailed,
+    Case,
     Client,
     Context,
+    Decision,
     Done,
+    Escalate,
+    Expired,
     Failure,
     Forked,
     ForkPlan,
     HoldfastError,
+    InboxFilter,
+    Outcome,
+    Person,
     PostgresTransaction,
     Promise,
+    Reject,
+    Rejected,
+    Responded,
     Retention,
     Run,
     RunEvent,
@@ -37,6 +49,7 @@ from holdfast import (
     Selection,
     Settings,
     SqliteTransaction,
+    Standing,
     Status,
     StepFailed,
     Teller,
@@ -351,12 +364,49 @@ def script(claims: list[Claim]) -> list[str]:
     return app.run(settle_all(claims), store="sqlite:///claims.db")
 
 
+@app.agent
+async def settle_with_people(ctx: Context[Deps], claim: Claim) -> str:
+    match await ctx.approve(pay(claim.id, 10.0), because="covered", to="role:adjuster", within="2d"):
+        case Approved(value=payment):
+            assert_type(payment, Call[str])
+            assert_type(await payment, str)
+        case Rejected(reason=why) | Responded(text=why):
+            return why
+        case Expired():
+            return "expired"
+        case never:
+            assert_never(never)
+    decision = await ctx.approve(
+        Facts(summary="x"), to=["ann", "role:lead"], within="2d", quorum=2, risk=70, confidence=0.5, requester="zoe",
+        on_expire=[Escalate("role:lead", within="1d"), Escalate(["ann", "bob"], within=timedelta(hours=4)), "deny"],
+    )  # fmt: skip
+    assert_type(decision, Decision[Facts])
+    if isinstance(decision, Approved):
+        assert_type(decision.value.summary, str)
+    checked = await ctx.approve(pay(claim.id, 1.0).given(confidence=0.4), provided=[ctx.step(parse, "x")])
+    one, two = await asyncio.gather(ctx.approve(pay(claim.id, 2.0)), ctx.ask("Which?", Facts))
+    assert_type(one, Decision[Call[str]])
+    assert_type(two, Facts)
+    assert_type(await ctx.ask("How many?", int, to="role:adjuster", within="1d", on_expire="deny"), int)
+    return str(checked)
+
+
+async def decide(client: Client) -> None:
+    ann = Person(name="ann", roles=frozenset({"adjuster"}))
+    for case in await client.inbox.inbox(ann, InboxFilter(min_risk=50)):
+        assert_type(case, Case)
+        assert_type(await client.inbox.decide(ann, case.id, Approve(edits={"amount": 90}), digest=case.digest), Case)
+    assert_type(await client.inbox.decide_all(ann, InboxFilter(tool="pay"), Reject(reason="late")), list[Outcome])
+    assert_type(await client.inbox.grant(ann, Standing(tool="pay", count=3, per=86_400)), Standing)
+
+
 async def fake_pay(claim_id: str, amount: float) -> str:
     return "ok"
 
 
 async def test_it(t: Rig, claim: Claim) -> None:
     t.replace(pay, fake_pay)
+    await (await t.asked(await t.start(settle_with_people(claim), by="zoe"))).approve(by="ann", amount=90)
     run = await t.start(adjust(claim), key="once")
     await t.resolve(f"{run.id}/paid", True)
     t.crash_at("committed", nth=2)

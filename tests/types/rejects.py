@@ -22,6 +22,15 @@ async def wrong(ctx: Context[Deps], claim: Claim) -> None:
     paid: float = await pay(claim.id, 1.0)  # refused: it returns text
     pay(claim.id, 1.0).amount  # refused: a call has no such attribute
 
+    # people
+    decision = await ctx.approve(pay(claim.id, 1.0))
+    decision.value  # refused: match on the decision first
+    await ctx.approve(pay(claim.id, 1.0), to=5)  # refused: names of people and roles
+    await ctx.approve(pay(claim.id, 1.0), within="2d", on_expire="ignore")  # refused: no such end
+    await ctx.approve(pay(claim.id, 1.0), deadline="2d")  # refused: no such option
+    answer: str = await ctx.ask("How many?", int)  # refused: it is answered with a number
+    pay(claim.id, 1.0).given(claim=claim)  # refused: facts are numbers, texts and bools
+
     # options
     await pay(claim.id, 1.0).using(retry=3)  # refused: no such option
     await pay(claim.id, 1.0).using(timeout=5)  # refused: a duration has a unit

@@ -87,7 +87,13 @@ class Batch:
             open = Open.of(row)
             check_four_eyes(open, self._who, starters[row.root], self._answer)
             ruling = rulings.answer_of(
-                open, self._who.name, self._answer, now=self._client.now(), displayed=row.digest, via=self._via
+                open,
+                self._who.name,
+                self._answer,
+                now=self._client.now(),
+                displayed=row.digest,
+                via=self._via,
+                catalog=self._client.catalog,
             )
         except (DeskRefused, UnknownApproval) as error:
             self._refusals.append(self._desk.refusal(self._who, approval_id, self._answer, error, self._via))

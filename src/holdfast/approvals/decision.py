@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+from typing_extensions import TypeAliasType
+
 from holdfast.clock import Duration
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ class Expired:
     at: datetime
 
 
-Decision: TypeAlias = Approved[T] | Rejected | Responded | Expired
+Decision = TypeAliasType("Decision", Approved[T] | Rejected | Responded | Expired, type_params=(T,))
 """What ``ctx.approve`` returns: match on it."""
 
 
@@ -63,7 +65,9 @@ class Escalate:
         within: how long they have, from then on.
 
     Example:
-        >>> chain = [Escalate("role:lead", within="1d"), Escalate("ann", within="4h"), "deny"]
+        >>> async def body(ctx):
+        ...     chain = [Escalate("role:lead", within="1d"), Escalate("ann", within="4h"), "deny"]
+        ...     return await ctx.approve("a plan", to="role:adjuster", within="2d", on_expire=chain)
     """
 
     to: str | Sequence[str]

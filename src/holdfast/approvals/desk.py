@@ -229,7 +229,15 @@ class Desk:
             open, starter = await self._decidable(who, approval_id, answer)
             displayed = displayed or open.row.digest
             check_displayed(open, who, displayed)
-            ruling = rulings.answer_of(open, who.name, answer, now=self._client.now(), displayed=displayed, via=via)
+            ruling = rulings.answer_of(
+                open,
+                who.name,
+                answer,
+                now=self._client.now(),
+                displayed=displayed,
+                via=via,
+                catalog=self._client.catalog,
+            )
             if await self._applied(ruling):
                 return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
 

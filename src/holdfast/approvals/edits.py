@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema
@@ -10,7 +11,10 @@ from jsonschema.exceptions import best_match
 from holdfast import codec
 from holdfast.approvals.answers import Approve, Respond
 from holdfast.approvals.request import SUBJECTS, Request
+from holdfast.durable.calls import Target
+from holdfast.durable.catalog import Catalog
 from holdfast.errors import EditRefused, NotStorable
+from holdfast.records.worker import Hosted
 
 
 def edited(request: Request, answer: Approve) -> dict[str, Any]:
@@ -35,6 +39,30 @@ def edited(request: Request, answer: Approve) -> dict[str, Any]:
     if not isinstance(request.subject, dict):
         raise EditRefused("the value has no fields to edit: give another value as a whole")
     return _with_subject(request, request.subject | answer.edits)
+
+
+def check_types(catalog: Catalog, action: dict[str, Any]) -> None:
+    """Hold a call to the types of its own code, where that is at hand: they may ask for more than their JSON Schema.
+
+    Raises:
+        EditRefused: it does not fit; the error has the path.
+    """
+    target = _target_of(catalog, action)
+    if target is None:
+        return
+    try:
+        codec.unpack_arguments(target.fn, codec.canonical(action["arguments"]), skip=target.injected)
+    except NotStorable as error:
+        where = re.search(r"stored argument ([^\s:]+)", str(error))
+        raise EditRefused(f"it does not fit: {error}", path=f"$.{where[1]}" if where else "$") from None
+
+
+def _target_of(catalog: Catalog, action: dict[str, Any]) -> Target | None:
+    if "tool" in action:
+        tool = catalog.tools.get(action["tool"])
+        return None if tool is None else tool.target
+    agent = catalog.agents.get(Hosted(agent=action.get("agent", ""), version=action.get("version", "")))
+    return None if agent is None else agent.target
 
 
 def answered(request: Request, answer: Respond) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 from holdfast import codec
 from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.binding import digest_of
-from holdfast.approvals.edits import answered, edited
+from holdfast.approvals.edits import answered, check_types, edited
 from holdfast.approvals.request import CastVote, Decided, NextHop, Request, TakenHop
 from holdfast.clock import new_id
+from holdfast.durable.catalog import Catalog
 from holdfast.errors import AlreadyDecided, EditRefused, NotStorable, WrongDigest
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruling
 
@@ -104,9 +105,16 @@ def after(row: Approval, ruling: Ruling) -> Approval:
 
 
 def answer_of(
-    open: Open, who: str, answer: Approve | Reject | Respond, *, now: int, displayed: str, via: str = ""
+    open: Open,
+    who: str,
+    answer: Approve | Reject | Respond,
+    *,
+    now: int,
+    displayed: str,
+    via: str = "",
+    catalog: Catalog | None = None,
 ) -> Ruling:
-    """What a person's answer makes of it.
+    """What a person's answer makes of it; edits are held to the code of ``catalog``, as far as it has it.
 
     Raises:
         EditRefused: an edit does not fit.
@@ -115,7 +123,10 @@ def answer_of(
     told = {"displayed": displayed, "via": via}
     match answer:
         case Approve():
-            return _vote(open, who, edited(open.request, answer), now=now, told=told)
+            action = edited(open.request, answer)
+            if catalog is not None and action is not open.request.action:
+                check_types(catalog, action)
+            return _vote(open, who, action, now=now, told=told)
         case Respond() if open.request.kind == "question":
             return _vote(open, who, answered(open.request, answer), now=now, told=told)
         case Reject():

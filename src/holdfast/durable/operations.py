@@ -48,6 +48,11 @@ class Operations:
         self._catalog = catalog
         self._clock = clock
 
+    @property
+    def catalog(self) -> Catalog:
+        """The agents and tools that this process has the code of."""
+        return self._catalog
+
     def now(self) -> int:
         """The present time by the clock of timers, in microseconds."""
         return self._clock.now()

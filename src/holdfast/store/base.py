@@ -259,8 +259,9 @@ class Commits(Protocol):
 
         The ends: Suspend (compare-and-set on ``wakes``; AWAKE if it fails); Finish (files news for the
         parent, or counts in its group and releases the next held child; cancels children that have not ended and are
-        not detached; withdraws what it asks of people); Block; Pause; Renew (deletes journal, items, groups, resolved promises, decisions not yet heard; withdraws; raises ``generation``;
-        status ``queued``); HandBack (status ``queued``).
+        not detached; withdraws what it asks of people); Block; Pause; Renew (deletes journal, items, groups, resolved
+        promises, and decisions of people that are not journaled; withdraws what it asks of them; raises
+        ``generation``; status ``queued``); HandBack (status ``queued``).
         Children of a parent that has been asked to cancel are born with ``cancel_at`` set, unless detached.
 
         A group that is told of ``every`` end: its parent at each while it is in memory; suspended, once for every

@@ -285,8 +285,9 @@ class Rig(Runtime):
         dead = self.worker
         await dead.kill()
         await self.store.release(dead.id)
-        self.worker = self._new_worker()
-        await self.worker.start()
+        fresh = self._new_worker()
+        await fresh.start()
+        self.worker = fresh  # not before it can be asked anything
         self._restarting = None
 
 

@@ -127,6 +127,8 @@ async def test_a_schema_of_an_older_version_is_brought_up_with_what_is_in_it(
     url, first = schemas.url_of("older"), opening.migrations()[:1]
     with monkeypatch.context() as then:
         then.setattr(opening, "migrations", lambda: first)
+        then.setattr(opening, "routines", lambda: "SELECT 1")  # it had others, which knew no later tables
+        then.setattr(opening, "_ROUTINES", "routines of old")
         await opening.open_schema(schemas.Address.of(url), statements.Names("older"), create=True)
     schemas.execute(url, "INSERT INTO holdfast.workers VALUES ('old', 'here', 1, '[]', 1, 9000000000000000)")
     try:

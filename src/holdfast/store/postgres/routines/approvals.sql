@@ -82,8 +82,8 @@ BEGIN
     DELETE FROM holdfast.approvals AS a
     WHERE a.rid = _rid AND a.key NOT IN (SELECT j.key FROM holdfast.journal AS j WHERE j.rid = _rid AND j.op = 9);
     PERFORM routines.tell(_rid, NULL, 9, a.key, true, a.decision, _at)
-    FROM (SELECT a.key, a.decision FROM holdfast.approvals AS a
-          WHERE a.rid = _rid AND a.decision IS NOT NULL
+    FROM (SELECT a.key, coalesce(a.decision, ''::bytea) AS decision FROM holdfast.approvals AS a
+          WHERE a.rid = _rid AND a.state NOT IN ('pending', 'withdrawn')
             AND a.key NOT IN (SELECT j.key FROM holdfast.journal AS j WHERE j.rid = _rid AND j.kind = 3 AND j.op = 9)
           ORDER BY a.decided_at, a.n) AS a;
 END $$;

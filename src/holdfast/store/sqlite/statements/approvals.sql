@@ -127,8 +127,8 @@ WHERE rid = :rid AND key NOT IN (SELECT key FROM journal WHERE rid = :rid AND op
 
 -- name: unheard
 -- Approvals that were decided, and whose outcome is not journaled.
-SELECT key, decision FROM holdfast_approvals
-WHERE rid = :rid AND decision IS NOT NULL
+SELECT key, coalesce(decision, x'') FROM holdfast_approvals
+WHERE rid = :rid AND state NOT IN ('pending', 'withdrawn')
   AND key NOT IN (SELECT key FROM journal WHERE rid = :rid AND kind = 3 AND op = 9)
 ORDER BY decided_at, n;
 
