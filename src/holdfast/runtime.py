@@ -356,6 +356,8 @@ def health_of(url: str) -> Health:
     Raises:
         StoreUnusable: no store of this kind.
     """
+    if is_server(url):
+        raise StoreUnusable(f"{url} is a server: look at the store behind it; {url}/readyz says whether it answers")
     return PostgresHealth(url) if _is_postgres(url) else SqliteHealth(url)
 
 

@@ -55,6 +55,15 @@ async def test_people_see_and_decide_what_is_asked_of_them_only(built: House) ->
     assert (await built.store.approval(approval.id)) == approval
 
 
+async def test_who_is_asked_by_a_run_may_read_what_it_has_recorded(built: House) -> None:
+    approval, other = await asked(built, settle("c-1")), await asked(built, settle("c-2", to="role:lead"))
+    ann = await built.caller("ann", "adjuster")
+    for what in ("journal", "files", "recording", "history"):
+        assert (await ann.get(f"/api/runs/{approval.run_id}/{what}")).status_code == 200
+        assert problem(await ann.get(f"/api/runs/{other.run_id}/{what}")) == (403, "scope-missing")
+    assert problem(await ann.get("/api/runs")) == (403, "scope-missing")
+
+
 async def test_who_started_the_run_cannot_approve_it(built: House) -> None:
     ann = await built.caller("ann", "adjuster", "operator")
     run = (await ann.post("/api/runs", json={"agent": "settle", "input": {"claim": "c-1"}})).json()["run"]

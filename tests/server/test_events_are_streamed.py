@@ -123,12 +123,18 @@ async def test_decisions_are_told_to_those_who_may_see_them_and_replayed(built: 
     assert again == told
 
 
-async def test_a_stream_ends_when_its_token_is_revoked(built: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("how", ["token revoked", "other roles"])
+async def test_a_stream_ends_when_its_listener_may_not_any_more(
+    built: House, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     monkeypatch.setattr(streams, "_CHECKED", 0.0)
     async with listening(built, "/api/events", "viewer") as events:
         await anext(events)
-        (token,) = await built.people.tokens.list("ann")
-        await built.people.tokens.revoke(token.id, by="test")
+        if how == "token revoked":
+            (token,) = await built.people.tokens.list("ann")
+            await built.people.tokens.revoke(token.id, by="test")
+        else:
+            await built.people.set_roles("ann", ["starter"], by="test")
         async with asyncio.timeout(20):
             assert all([event.name == "change" async for event in events])
 

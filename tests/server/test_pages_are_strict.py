@@ -47,8 +47,20 @@ async def test_pages_show_text_not_markup(built: House) -> None:
 async def test_a_name_that_is_not_the_servers_is_refused(built: House) -> None:
     built.api = create_app(built.store, config=ServerConfig(hosts=("127.0.0.1", "localhost", "::1")))
     for host, status in (("localhost:8080", 200), ("[::1]:8080", 200), ("evil.example", 400), ("a b", 400), ("", 400)):
-        answer = await (await built.client()).get("/healthz", headers={"host": host})
+        answer = await (await built.client()).get("/login", headers={"host": host})
         assert answer.status_code == status, host
+        assert (await (await built.client()).get("/healthz", headers={"host": host})).status_code == 200  # probes
+
+
+async def test_a_fault_says_nothing_of_what_is_inside(built: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("secret inside")
+
+    monkeypatch.setattr(built.store, "find", broken)
+    answer = await (await built.caller()).get("/api/runs")
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/fault")
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
 async def test_nothing_changes_on_get(built: House) -> None:

@@ -148,7 +148,11 @@ async def test_the_house_is_looked_at(built: House) -> None:
     assert {"agent": "greet", "version": "2"} in agents["hosted"]
     assert len((await ann.get("/api/workers")).json()["workers"]) == 1
     assert (await ann.get("/api/demand", params={"agent": "ask"})).json()["total"] == 0
-    assert "holdfast_commit_seconds" in (await ann.get("/metrics")).text
+    await ann.get("/api/runs/a-run-that-is-not-there")
+    metrics = (await ann.get("/metrics")).text
+    assert "holdfast_commit_seconds" in metrics
+    assert 'holdfast_http_requests_total{method="GET",route="/api/runs/{run_id}",status="404"}' in metrics
+    assert "a-run-that-is-not-there" not in metrics
     stranger = await built.client()
     assert (await stranger.get("/healthz")).json() == {"status": "ok"}
     assert (await stranger.get("/readyz")).json() == {"status": "ready"}

@@ -12,10 +12,10 @@ import pytest
 
 from holdfast import AesGcm, App, Context, UnknownRun, codec, use_cipher
 from holdfast.durable.recording import load_recording, read_recording, write_recording
-from holdfast.wire.lines import entry_of, group_of, item_of, line_of, run_line, run_of
 from holdfast.errors import BadRecording
 from holdfast.records.journal import Entry, Group, Item, Kind, Op
 from holdfast.records.run import Origin, Parent, Run, Status
+from holdfast.wire.lines import entry_of, group_of, item_of, line_of, run_line, run_of
 
 app = App("recorded")
 

@@ -91,17 +91,23 @@ async def serve(
         oidc=OidcConfig.from_environment(),
     )  # fmt: skip
     served = create_app(store, catalog=catalog, config=config)
-    async with Notifications(store, SystemClock()), serving(served, listener):
+    async with Notifications(store, SystemClock()), serving(served, listener) as at_work:
         link = f"{config.public_url}/login/{await people.sessions.link(invite, by='dev')}" if invite else None
-        if as_json:
-            document({"event": "ready", "url": url_of(listener), "store": store.url, "login": link})
-        else:
-            say(f"ready: {url_of(listener)} serves {store.url}")
-            if link is not None:
-                say(f"log in, once, within 15 minutes: {link}")
+        _say_ready(url_of(listener), store.url, link, as_json=as_json)
         if not await people.any():
             logger.warning("nobody is known yet, so everybody is refused: `holdfast people add NAME --role admin`")
-        await stop.wait()
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({stopping, at_work}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+
+
+def _say_ready(url: str, store: str, link: str | None, *, as_json: bool) -> None:
+    if as_json:
+        document({"event": "ready", "url": url, "store": store, "login": link})
+        return
+    say(f"ready: {url} serves {store}")
+    if link is not None:
+        say(f"log in, once, within 15 minutes: {link}")
 
 
 def _hosts(local_names: tuple[str, ...], public_url: str, *, local: bool) -> tuple[str, ...]:

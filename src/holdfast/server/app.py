@@ -15,8 +15,9 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.durable.catalog import Catalog
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import BodyLimit, JsonOnly, KnownHosts, StrictHeaders
+from holdfast.server.edges import BodyLimit, Faultless, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
+from holdfast.server.measuring import Measured
 from holdfast.server.oidc import Provider
 from holdfast.server.routes import (
     approvals,
@@ -68,7 +69,9 @@ def create_app(
         redirect_slashes=False,
         separate_input_output_schemas=False,
         middleware=[
+            Middleware(Measured),
             Middleware(StrictHeaders, secure=config.secure),
+            Middleware(Faultless),
             Middleware(KnownHosts, hosts=config.hosts),
             Middleware(BodyLimit, limit=config.max_body),
             Middleware(JsonOnly),

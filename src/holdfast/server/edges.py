@@ -9,9 +9,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.server.problems import TOO_LARGE, answer
+from holdfast.server.problems import TOO_LARGE, answer, answer_error
 from holdfast.wire.problems import of_status
 
+_PROBES = frozenset({"/healthz", "/readyz"})
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -50,6 +51,28 @@ class StrictHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class Faultless:
+    """Makes a problem of whatever nobody has caught; where the answer has begun, it breaks off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_noticed(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noticed)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await answer_error(scope["path"], error)(scope, receive, send)
 
 
 class JsonOnly:
@@ -127,7 +150,8 @@ class KnownHosts:
         self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._known(Headers(scope=scope).get("host", "")):
+        probed = scope.get("path") in _PROBES  # probes ask by address
+        if scope["type"] == "http" and not probed and not self._known(Headers(scope=scope).get("host", "")):
             response = answer(scope["path"], of_status(400), "the Host header is none of this server's names")
             await response(scope, receive, send)
         else:

@@ -127,10 +127,6 @@ def install(app: FastAPI) -> None:
         headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
         return answer(_path(request), of_status(error.status_code), _advice(request, error), headers=headers)
 
-    @app.exception_handler(Exception)
-    async def _fault(request: Request, error: Exception) -> JSONResponse:
-        return answer_error(_path(request), error)
-
 
 def _of_validation(path: str, found: Sequence[Mapping[str, Any]]) -> JSONResponse:
     if any(one["type"] == "json_invalid" for one in found):

@@ -58,8 +58,10 @@ def is_loopback(host: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve meanwhile. At the end streams end at once, requests have ten seconds, and the socket is closed."""
+async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve meanwhile; gives the task that does. At the end streams end at once, requests have ten seconds, and the
+    socket is closed.
+    """
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, lifespan="off",
         timeout_graceful_shutdown=_GRACE, proxy_headers=False,
@@ -67,7 +69,7 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]), name="holdfast-server")
     try:
-        yield
+        yield task
     finally:
         app.state.house.stop()
         server.should_exit = True

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastapi import Depends, Request
+
 from holdfast.approvals import case
-from holdfast.people import Caller, Person
+from holdfast.people import Caller, Person, Scope
 from holdfast.records.approval import Approval
+from holdfast.server.access import bearer, caller_of, check
+from holdfast.server.house import House, InHouse
+from holdfast.server.shapes import RunId
+from holdfast.store.desk import ApprovalFilter
 
 ADMIN, REVIEWER = "admin", "reviewer"
 
@@ -27,3 +35,24 @@ def sees(person: Person, approval: Approval) -> bool:
     if names is None:
         return True
     return bool(set(names) & set(approval.to)) if approval.to else REVIEWER in person.roles
+
+
+async def reader_of(house: InHouse, request: Request, run_id: RunId, _: Annotated[object, Depends(bearer)]) -> Caller:
+    """A dependency: a caller who may read this run, because they read all of them, or because it asks them something.
+
+    Raises:
+        ScopeMissing: they do not.
+    """
+    caller = await caller_of(house, request)
+    if Scope.READ in caller.scopes or (Scope.DECIDE in caller.scopes and await _asked_by(house, caller.person, run_id)):
+        return caller
+    check(caller, Scope.READ)
+    return caller
+
+
+async def _asked_by(house: House, person: Person, run_id: str) -> bool:
+    which = ApprovalFilter(states=(), run_id=run_id, to=addressed_to(person), limit=100)
+    return any(sees(person, one) for one in await house.store.approvals(which))
+
+
+ReaderOf = Annotated[Caller, Depends(reader_of)]

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from holdfast.clock import boot_seconds
 from holdfast.errors import HoldfastError
+from holdfast.people import Caller
 from holdfast.server.access import caller_of
 from holdfast.server.house import House
 
@@ -38,12 +39,14 @@ def event(name: str, data: Mapping[str, Any] | str, *, id: str | None = None) ->
 class Pulse:
     """Wakes a stream when the store changes, gives signs of life, and ends it: ``async for changed in pulse``.
 
-    It ends when the server stops, or whoever listens may not any more: their token was revoked, their session ended.
+    It ends when the server stops, or whoever listens may not any more what they might: their token was revoked, their
+    session ended, their roles are others.
     """
 
-    def __init__(self, house: House, request: Request) -> None:
+    def __init__(self, house: House, request: Request, who: Caller) -> None:
         self._house = house
         self._request = request
+        self._who = who
         self._watch = house.store.watch()
         self._checked = boot_seconds()
 
@@ -62,7 +65,7 @@ class Pulse:
             return True
         self._checked = boot_seconds()
         try:
-            await caller_of(self._house, self._request)
+            now = await caller_of(self._house, self._request)
         except HoldfastError:
             return False
-        return True
+        return (now.scopes, now.person.roles) == (self._who.scopes, self._who.person.roles)

@@ -33,9 +33,9 @@ class Approvals(Protocol):
     """What runs have asked of people.
 
     They are asked by deltas (:class:`~holdfast.records.approval.NewApproval`); asking again under the id of one that is
-    there changes nothing. They are withdrawn by deltas, and when their run ends or begins again. They go with their run;
-    a fork has none. A run that is retried asks again what nobody had decided, and hears again what was decided and is
-    not journaled any more.
+    there changes nothing. They are withdrawn by deltas, and when their run ends or begins again. They go with their
+    run; a fork has none. A run that is retried asks again what nobody had decided, and hears again what was decided and
+    is not journaled any more.
 
     If there is a document of kind ``channel``, the outbox is told: ``approval.requested``, ``approval.withdrawn``, and
     what rulings say.
@@ -59,9 +59,9 @@ class Approvals(Protocol):
         nothing, and does not keep the others from being applied. If a put does not find the revision it asks for,
         nothing at all is written, and all rulings are answered MOVED.
 
-        The second ruling of an approval in a batch is to name the revision that the first one leaves. It is safe to send
-        a batch again of which nobody knows what became (``CommitUnknown``), whatever has happened since: a ruling that
-        was applied is answered APPLIED again, and is not applied twice. It must be the same in every field.
+        The second ruling of an approval in a batch is to name the revision that the first one leaves. It is safe to
+        send a batch again of which nobody knows what became (``CommitUnknown``), whatever has happened since: a ruling
+        that was applied is answered APPLIED again, and is not applied twice. It must be the same in every field.
         """
 
     async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:

@@ -25,6 +25,7 @@ from holdfast.wire.values import iso
 
 router = APIRouter(tags=["events"], responses=problems(404))
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}, "description": "Events, without end."}}
+_INBOX_NOT_OFTENER = 0.2  # seconds; looking at an inbox asks the store
 _NOT_OFTENER = 0.02  # seconds; a busy store changes all the time
 _PAGE = 500
 _FIRST = 50  # approvals that are named
@@ -56,7 +57,7 @@ async def get_events(
 
 @router.get("/api/runs/{run_id}/events", response_class=EventStream, responses=_STREAM)
 async def get_run_events(
-    _: Reader, house: InHouse, request: Request, run_id: RunId, what: Annotated[_Told, Query()],
+    who: Reader, house: InHouse, request: Request, run_id: RunId, what: Annotated[_Told, Query()],
     last_event_id: LastEventId = None,
 ) -> EventStream:  # fmt: skip
     """What happens in a run, until it ends.
@@ -67,7 +68,7 @@ async def get_run_events(
     await house.client.info(run_id)
     generation, _dot, number = (last_event_id or "").partition(".")
     begun = (int(generation), int(number)) if number else None
-    stream = _RunEvents(house, request, run_id, begun, entries=what.entries)
+    stream = _RunEvents(house, request, who, run_id, begun, entries=what.entries)
     return EventStream(stream.with_told() if what.told else stream.events())
 
 
@@ -79,7 +80,7 @@ async def _house_events(house: House, request: Request, who: Caller, after: int 
     inbox = b""
     if decides and after is None:
         after = await _newest(house)
-    async for _ in Pulse(house, request):
+    async for _ in Pulse(house, request, who):
         told = event("change", {}) if reads else ALIVE
         if decides and after is not None:
             found = await _inbox(house, who)
@@ -90,13 +91,14 @@ async def _house_events(house: House, request: Request, who: Caller, after: int 
                 for entry in entries:
                     told += await _audited(house, who, entry)
         yield told
-        await asyncio.sleep(_NOT_OFTENER)
+        await asyncio.sleep(_INBOX_NOT_OFTENER if decides else _NOT_OFTENER)
 
 
 async def _inbox(house: House, who: Caller) -> bytes:
     which = ApprovalFilter(to=addressed_to(who.person), limit=_FIRST)
-    first = [one for one in await house.store.approvals(which) if sees(who.person, one)]
-    pending = await house.store.count_approvals(which)
+    found = await house.store.approvals(which)
+    first = [one for one in found if sees(who.person, one)]
+    pending = len(first) if len(found) < _FIRST else await house.store.count_approvals(which)
     return event("inbox", {"pending": pending, "first": [_brief(one) for one in first]})
 
 
@@ -133,17 +135,18 @@ async def _newest(house: House) -> int:
 
 class _RunEvents:
     def __init__(
-        self, house: House, request: Request, run_id: str, begun: tuple[int, int] | None, *, entries: bool
+        self, house: House, request: Request, who: Caller, run_id: str, begun: tuple[int, int] | None, *, entries: bool
     ) -> None:
         self._house = house
         self._request = request
+        self._who = who
         self._run_id = run_id
         self._at = begun
         self._with_entries = entries
 
     async def events(self) -> AsyncIterator[bytes]:
         shown: Run | None = None
-        async for _ in Pulse(self._house, self._request):
+        async for _ in Pulse(self._house, self._request, self._who):
             run = await self._house.store.get(self._run_id)
             if run is None:  # it was deleted
                 break

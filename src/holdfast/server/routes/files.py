@@ -16,6 +16,7 @@ from holdfast.server.access import Operator, Reader
 from holdfast.server.house import InHouse
 from holdfast.server.shapes import Asked, InPath, RunId, problems
 from holdfast.server.shapes_of_runs import Deleted, Files
+from holdfast.server.sight import ReaderOf
 from holdfast.wire.house import file_json
 
 router = APIRouter(tags=["files"], responses=problems(404))
@@ -33,14 +34,14 @@ class _Sweep(Asked):
 
 
 @router.get("/api/runs/{run_id}/files", response_model=Files)
-async def list_files(_: Reader, house: InHouse, run_id: RunId, when: Annotated[_When, Query()]) -> Any:
+async def list_files(_: ReaderOf, house: InHouse, run_id: RunId, when: Annotated[_When, Query()]) -> Any:
     """The files, links and folders of a run's workspace, by path."""
     return {"files": [file_json(file) for file in await house.client.files(run_id, at=when.at)]}
 
 
 @router.get("/api/runs/{run_id}/files/{path:path}", response_class=StreamingResponse, responses=_CONTENT)
 async def read_file(
-    _: Reader, house: InHouse, run_id: RunId, path: Annotated[InPath, Path(max_length=4096)],
+    _: ReaderOf, house: InHouse, run_id: RunId, path: Annotated[InPath, Path(max_length=4096)],
     when: Annotated[_When, Query()],
 ) -> StreamingResponse:  # fmt: skip
     """The content of a file, as bytes to be saved: whatever is in it, no browser shows it as a page."""

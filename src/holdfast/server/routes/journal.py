@@ -13,10 +13,10 @@ from pydantic import Field
 from holdfast.durable.recording import recorded_lines
 from holdfast.errors import BadOption, NotFound
 from holdfast.records.journal import ItemIndex
-from holdfast.server.access import Reader
 from holdfast.server.house import InHouse
 from holdfast.server.shapes import Asked, RunId, problems
 from holdfast.server.shapes_of_runs import History, Journal, Values
+from holdfast.server.sight import ReaderOf
 from holdfast.wire.lines import line_of
 from holdfast.wire.values import hash_of, hex_of, put_packed
 
@@ -36,7 +36,7 @@ class _WhichValues(Asked):
 
 
 @router.get("/journal", response_model=Journal)
-async def get_journal(_: Reader, house: InHouse, run_id: RunId, page: Annotated[_Page, Query()]) -> Any:
+async def get_journal(_: ReaderOf, house: InHouse, run_id: RunId, page: Annotated[_Page, Query()]) -> Any:
     """A page of the journal of the present generation, by number; those of finished branches included."""
     await house.client.info(run_id)
     found = await house.store.journal(run_id, after=page.after, limit=page.limit)
@@ -45,7 +45,7 @@ async def get_journal(_: Reader, house: InHouse, run_id: RunId, page: Annotated[
 
 
 @router.get("/recording", response_class=StreamingResponse, responses={200: {"content": {NDJSON: {}}}})
-async def get_recording(_: Reader, house: InHouse, run_id: RunId) -> StreamingResponse:
+async def get_recording(_: ReaderOf, house: InHouse, run_id: RunId) -> StreamingResponse:
     """All that is recorded, as a journal file: JSON lines, as `holdfast runs export` writes them."""
     await house.client.info(run_id)
 
@@ -57,7 +57,7 @@ async def get_recording(_: Reader, house: InHouse, run_id: RunId) -> StreamingRe
 
 
 @router.get("/history", response_model=History)
-async def get_history(_: Reader, house: InHouse, run_id: RunId) -> Any:
+async def get_history(_: ReaderOf, house: InHouse, run_id: RunId) -> Any:
     """What a replay of the run begins with: its entries without those of finished branches, and its maps' items."""
     run = await house.client.info(run_id)
     history = await house.store.load(run.rid)
@@ -71,7 +71,7 @@ async def get_history(_: Reader, house: InHouse, run_id: RunId) -> Any:
 
 
 @router.get("/history/values", response_model=Values)
-async def get_values(_: Reader, house: InHouse, run_id: RunId, which: Annotated[_WhichValues, Query()]) -> Any:
+async def get_values(_: ReaderOf, house: InHouse, run_id: RunId, which: Annotated[_WhichValues, Query()]) -> Any:
     """Values of items of a map."""
     run = await house.client.info(run_id)
     try:

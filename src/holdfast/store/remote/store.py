@@ -157,10 +157,7 @@ class HttpStore:
             body["outcome"] = json.loads(codec.unpack(fork.edit.value))
         elif fork.edit is not None:
             body["error"] = codec.Failed.unpack(fork.edit.value).message
-        try:
-            await self.api.post(f"/api/runs/{segment(run_id)}/forks", body)
-        except WrongState:
-            return False
+        await self.api.post(f"/api/runs/{segment(run_id)}/forks", body)  # a key that is taken is raised
         return True
 
     async def outlived(self, rule: RetentionRule, *, now: int, limit: int) -> list[str]:
