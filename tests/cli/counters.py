@@ -86,6 +86,6 @@ def _serve(counter: Counter) -> None:
     assert served.stdout is not None
     ready = json.loads(served.stdout.readline())
     for name in (ANN, BOB, CID):
-        scopes = ("--scope", "decide", "--scope", "read")
+        scopes = ("--scope", "decide", "--scope", "read", "--scope", "admin")  # as far as their roles allow it
         counter.tokens[name] = counter.direct("tokens", "new", name, *scopes).out.strip()
     counter.shell.variables["HOLDFAST_STORE"] = ready["url"]
