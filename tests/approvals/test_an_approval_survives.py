@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from holdfast import (
     RunFailed,
     Status,
 )
-from holdfast.testing import Rig, VirtualClock
+from holdfast.durable.recording import write_recording
+from holdfast.testing import Diverged, Rig, VirtualClock, replay
 from tests.approvals.people import ANN, no_worker, till, told
 from tests.kernel.making import World
 
@@ -312,3 +314,15 @@ async def test_a_run_that_goes_on_as_another_withdraws_and_asks_anew(app: App[No
         await second.reject(by="bob", reason="no")
         assert await run.result() == "rejected by bob: no"
         assert t.calls(pay) == []
+
+
+async def test_a_recorded_run_replays_and_code_without_the_approval_does_not(world: World, tmp_path: Path) -> None:
+    app = deployed(world, plain)
+    async with app.test() as t:
+        run = await t.start(app.catalog.agent("job")())
+        await (await t.asked(run)).approve(by="ann")
+        await run.result()
+        await write_recording(t, run.id, tmp_path / "run.jsonl")
+    replay(app, tmp_path / "run.jsonl")
+    with pytest.raises(Diverged, match="~approve:pay#1"):
+        replay(deployed(world, without_approval), tmp_path / "run.jsonl")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import AlreadyDecided, App, Approve, InboxFilter, NotAllowed, Person, Reject, Respond
+from holdfast import AlreadyDecided, App, Approve, BadOption, InboxFilter, NotAllowed, Person, Reject, Respond
 from tests.approvals.people import ADA, ANN, BOB, EVE, LEA, REV, till
 
 
@@ -149,3 +149,9 @@ async def test_a_case_is_handed_to_others(app: App[None]) -> None:
             await t.inbox.decide(BOB, case.id, Approve())
         await t.inbox.decide(LEA, case.id, Approve(), digest=case.digest)
         assert await run.result() == "paid 100 on c-1"
+
+
+@pytest.mark.parametrize("name", ["role:adjuster", "standing:1", "deadline", "", " ", "a\x00b", "x" * 201])
+def test_nobody_has_a_name_that_speaks_for_others(name: str) -> None:
+    with pytest.raises(BadOption):
+        Person(name=name)

@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from holdfast.errors import BadOption
 from holdfast.records.approval import ApprovalState
+
+ROLE, STANDING, DEADLINE = "role:", "standing:", "deadline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +22,18 @@ class Person:
         name: as it is used in ``to="ann"`` and recorded with what they do.
         roles: ``"admin"`` sees and decides all; ``"reviewer"`` what is asked of nobody in particular; any other what is
             asked of ``role:<it>``.
+
+    Raises:
+        BadOption: that cannot be a person's name.
     """
 
     name: str
     roles: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        reserved = self.name == DEADLINE or self.name.startswith((ROLE, STANDING))  # these speak for others than people
+        if reserved or not self.name.strip() or not self.name.isprintable() or len(self.name) > 200:
+            raise BadOption(f"{self.name!r} cannot name a person: 1 to 200 printable characters, not 'role:…'")
 
 
 class _Shown(BaseModel):

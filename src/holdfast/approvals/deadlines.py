@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from holdfast.approvals import rulings, standing
+from holdfast.approvals.case import DEADLINE
 from holdfast.approvals.request import Decided
 from holdfast.approvals.rulings import Open
 from holdfast.approvals.sending import send
@@ -101,5 +102,5 @@ def _may_stand(open: Open) -> bool:
 
 def _unreadable(row: Approval, now: int) -> Ruling:
     """The end of an approval whose row was altered: nobody can decide it, so it expires."""
-    decided = Decided(state=ApprovalState.EXPIRED, by=(rulings.DEADLINE,), at=now, digest=row.digest)
+    decided = Decided(state=ApprovalState.EXPIRED, by=(DEADLINE,), at=now, digest=row.digest)
     return rulings.expired_unread(row, decided)

@@ -164,7 +164,7 @@ class Desk:
         """
         now = self._client.now()
         asked = standing.to or (() if REVIEWER in who.roles else (f"role:{role}" for role in sorted(who.roles)))
-        if not who.roles or not all(addressed(who, (one,)) for one in asked):
+        if not (standing.to or who.roles) or not all(addressed(who, (one,)) for one in asked):
             await self._note(who, "standing.refused", standing.tool, why="may not decide such calls")
             raise NotAllowed(f"{who.name} may not decide such calls one by one, and so not in advance")
         made = standing.model_copy(

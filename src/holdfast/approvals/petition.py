@@ -118,7 +118,7 @@ class Petition(Generic[T]):
 
     def _asked(self, key: str, problem: str) -> asks.Approval:
         core, matter, terms = self._scope.core, self._matter, self._terms
-        may_stand = matter.kind == "call" and terms.quorum == 1
+        may_stand = "tool" in matter.action and terms.quorum == 1
         request = Request(
             kind=matter.kind, action=matter.action, schema=matter.schema, because=terms.because, facts=terms.facts,
             provided=tuple(self._facts), quorum=terms.quorum, requester=terms.requester, within=terms.within,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.approvals.case import Person
+from holdfast.approvals.case import ROLE, Person
 from holdfast.errors import BadOption
 
-ADMIN, REVIEWER, ROLE = "admin", "reviewer", "role:"
+ADMIN, REVIEWER = "admin", "reviewer"
 
 
 def people(to: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,14 +8,13 @@ from typing import Any
 from holdfast import codec
 from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.binding import digest_of
+from holdfast.approvals.case import DEADLINE, STANDING
 from holdfast.approvals.edits import answered, check_types, edited
 from holdfast.approvals.request import CastVote, Decided, NextHop, Request, TakenHop
 from holdfast.clock import new_id
 from holdfast.durable.catalog import Catalog
 from holdfast.errors import AlreadyDecided, EditRefused, NotStorable, WrongDigest
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruling
-
-DEADLINE = "deadline"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,10 +180,10 @@ def _bound(open: Open, action: dict[str, Any]) -> str:
 def standing_approves(open: Open, standing_id: str, maker: str, *, now: int) -> Ruling:
     """A standing approval approves it."""
     decided = Decided(
-        state=ApprovalState.APPROVED, by=(f"standing:{standing_id}",), at=now, digest=open.row.digest,
+        state=ApprovalState.APPROVED, by=(f"{STANDING}{standing_id}",), at=now, digest=open.row.digest,
         final=open.request.action, edited=open.request.original is not None,
     )  # fmt: skip
-    return open.decided(decided, actor=f"standing:{standing_id}", detail={"made_by": maker})
+    return open.decided(decided, actor=f"{STANDING}{standing_id}", detail={"made_by": maker})
 
 
 def overdue(open: Open, *, now: int) -> Ruling:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import get_args
 
+from holdfast.approvals.case import ROLE
 from holdfast.approvals.decision import Escalate, Last, OnExpire
 from holdfast.approvals.request import Ends, NextHop
-from holdfast.approvals.routing import ROLE, people
+from holdfast.approvals.routing import people
 from holdfast.clock import Duration, micros
 from holdfast.durable.calls import Fact
 from holdfast.errors import BadOption

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.approvals.answers import Approve, Reject, Respond
-from holdfast.approvals.case import Case, Person
-from holdfast.approvals.routing import REVIEWER, ROLE
+from holdfast.approvals.case import ROLE, Case, Person
+from holdfast.approvals.routing import REVIEWER
 
 if TYPE_CHECKING:  # a rig makes them
     from holdfast.client import Client
