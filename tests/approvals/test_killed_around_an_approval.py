@@ -109,28 +109,44 @@ async def _look(place: Place) -> None:
             assert sum(action in ("approval.approved", "approval.rejected", "approval.expired") for action in told) == 1
 
 
-@pytest.mark.parametrize("point", ["before-commit", "after-commit"])
-def test_killed_at_every_commit(point: str, kind: str, tmp_path: Path, nursery: Nursery) -> None:
-    killed = 0
-    for n in itertools.count(1):
-        place = Place(tmp_path / str(n), kind)
-        doomed = nursery.fork(lambda place=place, n=n: _work(place, DOOMED, point, n), f"dies at {point} no. {n}")  # type: ignore[misc]  # bound here
-        doomed.wait()
-        if doomed.ended_well:
-            break
-        assert doomed.was_killed, f"{doomed.name} ended with {doomed.status} instead"
-        killed += 1
-        before = Snapshot.take(place.store)
-        survivor = nursery.fork(lambda place=place: _work(place, SURVIVOR), f"after {doomed.name}")  # type: ignore[misc]  # bound here
-        survivor.wait()
-        assert survivor.ended_well
-        assert place.noted == ENDS
-        begun = place.ledger.begun()
+class Life:
+    """A process that is killed the n-th time it comes to a point, and the one that goes on."""
+
+    def __init__(self, nursery: Nursery, place: Place, point: str, n: int) -> None:
+        self._nursery, self._place = nursery, place
+        self._doomed = nursery.fork(lambda: _work(place, DOOMED, point, n), f"dies at {point} no. {n}")
+
+    def is_killed(self) -> bool:
+        """See it die, and let another one go on; False if it came to its end instead."""
+        self._doomed.wait()
+        if self._doomed.ended_well:
+            return False
+        assert self._doomed.was_killed, f"{self._doomed.name} ended with {self._doomed.status} instead"
+        self._before = Snapshot.take(self._place.store)
+        self._survivor = self._nursery.fork(lambda: _work(self._place, SURVIVOR), f"after {self._doomed.name}")
+        return True
+
+    def is_survived(self) -> None:
+        """See the other one finish, and what is left."""
+        self._survivor.wait()
+        assert self._survivor.ended_well
+        assert self._place.noted == ENDS
+        begun = self._place.ledger.begun()
         assert sorted(step.rpartition("/")[2] for step in begun) == ["pay#1", "refund#1"]
-        assert not [step for step, times in begun.items() if times > 1 and before.has(step)], (
-            "done again though recorded"
-        )
-        looker = nursery.fork(lambda place=place: _look(place), "the one who looks")  # type: ignore[misc]  # bound here
+        again = [step for step, times in begun.items() if times > 1 and self._before.has(step)]
+        assert not again, "done again though recorded"
+        looker = self._nursery.fork(lambda: _look(self._place), "the one who looks")
         looker.wait()
         assert looker.ended_well
+
+
+@pytest.mark.parametrize("point", [pytest.param("before-commit", marks=pytest.mark.soak), "after-commit"])
+def test_killed_at_every_commit(point: str, kind: str, tmp_path: Path, nursery: Nursery) -> None:
+    moments, killed, alive = itertools.count(1), 0, True
+    while alive:
+        lives = [Life(nursery, Place(tmp_path / str(n), kind), point, n) for n in itertools.islice(moments, 6)]
+        dead = [life for life in lives if life.is_killed()]
+        for life in dead:  # side by side, because they mostly wait
+            life.is_survived()
+        killed, alive = killed + len(dead), len(dead) == len(lives)
     assert killed >= 6

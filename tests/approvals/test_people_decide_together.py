@@ -155,3 +155,12 @@ async def test_a_case_is_handed_to_others(app: App[None]) -> None:
 def test_nobody_has_a_name_that_speaks_for_others(name: str) -> None:
     with pytest.raises(BadOption):
         Person(name=name)
+
+
+async def test_a_case_is_not_handed_to_fewer_than_have_to_approve(app: App[None]) -> None:
+    _, settle = till(app)
+    async with app.test() as t:
+        case = (await t.asked(await t.start(settle("c-1", {"to": "role:adjuster", "quorum": 2})))).case
+        with pytest.raises(BadOption, match="will never approve"):
+            await t.inbox.reassign(ANN, case.id, "eve")
+        assert (await t.inbox.reassign(ANN, case.id, ["eve", "lea"])).to == ("eve", "lea")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # the desk makes batches
     from holdfast.durable.client import Client
 
 _AT_ONCE = 500
+Found = Open | Approval | None  # read already, or not yet, or not there
+Chunk = list[tuple[str, Found]]
 
 
 class Batch:
@@ -43,48 +45,53 @@ class Batch:
                 await self._client.store.audit(refusals)
         return outcomes
 
-    async def _matching(self, which: InboxFilter) -> AsyncIterator[list[tuple[str, Approval | None]]]:
-        chunk: list[tuple[str, Approval | None]] = []
+    async def _matching(self, which: InboxFilter) -> AsyncIterator[Chunk]:
+        chunk: Chunk = []
         async for open in self._desk.matching(self._who, which):
-            chunk.append((open.row.id, open.row))
+            chunk.append((open.row.id, open))
             if len(chunk) == _AT_ONCE:
                 yield chunk
                 chunk = []
         if chunk:
             yield chunk
 
-    async def _by_id(self, ids: Sequence[str]) -> AsyncIterator[list[tuple[str, Approval | None]]]:
+    async def _by_id(self, ids: Sequence[str]) -> AsyncIterator[Chunk]:
         wanted = list(dict.fromkeys(ids))
         for first in range(0, len(wanted), _AT_ONCE):
             part = wanted[first : first + _AT_ONCE]
             rows = await asyncio.gather(*(self._client.store.approval(one) for one in part))
             yield list(zip(part, rows, strict=True))
 
-    async def _decide(self, chunk: list[tuple[str, Approval | None]]) -> list[Outcome]:
-        roots = list(dict.fromkeys(row.root for _, row in chunk if row is not None))
+    async def _decide(self, chunk: Chunk) -> list[Outcome]:
+        roots = list(dict.fromkeys(row.root for _, found in chunk if (row := _row_of(found)) is not None))
         starters = dict(zip(roots, await asyncio.gather(*map(self._client.store.starter, roots)), strict=True))
-        judged = [self._judge(one, row, starters) for one, row in await self._in_time(chunk)]
+        judged = [self._judge(one, found, starters) for one, found in await self._in_time(chunk)]
         ready = [one for one in judged if isinstance(one, tuple)]
         ruled = iter(await send(self._client.store, [ruling for _, ruling in ready]) if ready else ())
         return [one if isinstance(one, Outcome) else await self._settled(*one, next(ruled), starters) for one in judged]
 
-    async def _in_time(self, chunk: list[tuple[str, Approval | None]]) -> list[tuple[str, Approval | None]]:
+    async def _in_time(self, chunk: Chunk) -> Chunk:
         """The same, once deadlines that have passed have been done."""
-        return [(one, await self._looked_at(row)) for one, row in chunk]
+        return [(one, await self._looked_at(found)) for one, found in chunk]
 
-    async def _looked_at(self, row: Approval | None) -> Approval | None:
+    async def _looked_at(self, found: Found) -> Found:
+        row = _row_of(found)
+        if row is None:
+            return None
         try:
-            return row if row is None else await self._desk.in_time(row)
+            now = await self._desk.in_time(row)
         except DeskRefused:  # its run is ending: said when it is ruled on
-            return row
+            return found
+        return found if now is row else now
 
-    def _judge(self, approval_id: str, row: Approval | None, starters: dict[str, str]) -> Outcome | tuple[Open, Ruling]:
+    def _judge(self, approval_id: str, found: Found, starters: dict[str, str]) -> Outcome | tuple[Open, Ruling]:
+        row = _row_of(found)
         try:
             if row is None:
                 raise UnknownApproval(f"no approval has the id {approval_id!r}")
             check_addressed(self._who, row)
             check_pending(row)
-            open = Open.of(row)
+            open = found if isinstance(found, Open) else Open.of(row)
             check_four_eyes(open, self._who, starters[row.root], self._answer)
             ruling = rulings.answer_of(
                 open,
@@ -102,10 +109,14 @@ class Batch:
 
     async def _settled(self, open: Open, ruling: Ruling, ruled: Ruled, starters: dict[str, str]) -> Outcome:
         if ruled is Ruled.APPLIED:
-            case = showing.case_of(Open.of(rulings.after(open.row, ruling)), self._who, starters[open.row.root])
+            case = showing.case_of(open.after(ruling), self._who, starters[open.row.root])
             return Outcome(id=open.row.id, case=case)
         try:  # overtaken: by itself
             case = await self._desk.decide(self._who, open.row.id, self._answer, digest=open.row.digest, via=self._via)
         except (DeskRefused, UnknownApproval) as error:
             return Outcome(id=open.row.id, error=error)
         return Outcome(id=open.row.id, case=case)
+
+
+def _row_of(found: Found) -> Approval | None:
+    return found.row if isinstance(found, Open) else found

@@ -18,6 +18,7 @@ from holdfast.approvals.routing import ADMIN, REVIEWER, addressed, groups_of, pe
 from holdfast.approvals.rulings import Open, due_at_of
 from holdfast.approvals.sending import send
 from holdfast.approvals.standing import KIND, Standing
+from holdfast.approvals.terms import check_quorum
 from holdfast.clock import from_datetime, new_id, to_datetime
 from holdfast.errors import (
     BadOption,
@@ -146,6 +147,7 @@ class Desk:
 
         Raises:
             AlreadyDecided, ApprovalOver: as :meth:`decide`.
+            BadOption: these are nobody, or fewer than have to approve.
         """
         others = people(to)
         if not others:
@@ -227,7 +229,7 @@ class Desk:
         displayed = digest
         while True:
             open, starter = await self._decidable(who, approval_id, answer)
-            displayed = displayed or open.row.digest
+            displayed = open.row.digest if displayed is None else displayed
             check_displayed(open, who, displayed)
             ruling = rulings.answer_of(
                 open,
@@ -239,7 +241,7 @@ class Desk:
                 catalog=self._client.catalog,
             )
             if await self._applied(ruling):
-                return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
+                return showing.case_of(open.after(ruling), who, starter)
 
     async def _decidable(
         self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None
@@ -280,9 +282,10 @@ class Desk:
     async def _reassign(self, who: Person, approval_id: str, to: tuple[str, ...], why: str) -> Case:
         while True:
             open, starter = await self._decidable(who, approval_id, None)
+            check_quorum(open.request.quorum, to)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):
-                return showing.case_of(Open.of(rulings.after(open.row, ruling)), who, starter)
+                return showing.case_of(open.after(ruling), who, starter)
 
     async def _row(self, approval_id: str) -> Approval:
         row = await self._store.approval(approval_id)

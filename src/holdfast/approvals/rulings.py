@@ -44,6 +44,10 @@ class Open:
             )
         return cls(row=row, request=request)
 
+    def after(self, ruling: Ruling) -> Open:
+        """It, once a ruling was applied."""
+        return Open(row=after(self.row, ruling), request=Request.read(ruling.body))
+
     @property
     def due_at(self) -> int | None:
         """When its deadline acts on people; the row's may still be the look at standing approvals."""
@@ -139,7 +143,8 @@ def answer_of(
 
 
 def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[str, Any]) -> Ruling:
-    request, digest = open.request, _bound(open, action)
+    request = open.request
+    digest = open.row.digest if action is request.action else _bound(open, action)
     earlier = [vote for vote in request.votes if vote.digest == digest]
     if any(vote.by == who for vote in earlier):
         raise AlreadyDecided(
@@ -147,7 +152,7 @@ def _vote(open: Open, who: str, action: dict[str, Any], *, now: int, told: dict[
         )
     votes = (*earlier, CastVote(by=who, at=now, digest=digest))
     asked_for = request.original or request.action
-    is_edited = request.kind != "question" and digest != _bound(open, asked_for)
+    is_edited = request.kind != "question" and action is not asked_for and digest != _bound(open, asked_for)
     changed = request.model_copy(
         update={"action": action, "original": asked_for if is_edited else None, "votes": votes}
     )

@@ -52,13 +52,13 @@ def terms_of(
     _check_number("risk", risk, 0, 100)
     _check_number("quorum", quorum, 1, 1000)
     asked = people(to)
-    _check_quorum(quorum, asked)
+    check_quorum(quorum, asked)
     chain = _chain(on_expire)
     if within is None and chain != ("expire",):
         raise BadOption("on_expire= without within=: say how long they have")
     for hop in chain:
         if isinstance(hop, NextHop):
-            _check_quorum(quorum, hop.to)
+            check_quorum(quorum, hop.to)
     return Terms(
         because=because,
         to=asked,
@@ -82,7 +82,12 @@ def _checked_confidence(value: float) -> float:
     return value
 
 
-def _check_quorum(quorum: int, to: tuple[str, ...]) -> None:
+def check_quorum(quorum: int, to: tuple[str, ...]) -> None:
+    """Refuse that more people have to approve than are asked.
+
+    Raises:
+        BadOption: so many will never.
+    """
     if to and len(to) < quorum and not any(one.startswith(ROLE) for one in to):
         raise BadOption(f"quorum={quorum} of {', '.join(to)}: so many will never approve")
 

@@ -37,12 +37,13 @@ class Shape(Generic[T]):
         (b'{"a":[1,2]}', {'a': {1, 2}})
     """
 
-    __slots__ = ("_plain", "_schema", "_to_json", "_validate", "annotation")
+    __slots__ = ("_described", "_plain", "_schema", "_to_json", "_validate", "annotation")
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
         self._schema = _schema_of(annotation)
         self._plain = _plain_types(annotation)
+        self._described: bytes | None = None  # its JSON Schema, once it was asked for
         self._to_json: Callable[..., bytes] = serializer_of(self._schema).to_json
         self._validate: Callable[..., T] = validator_of(self._schema).validate_json
 
@@ -100,8 +101,12 @@ class Shape(Generic[T]):
         Raises:
             NotStorable: the annotation has no JSON Schema.
         """
+        if self._described is not None:
+            return self._described
         try:
-            return canonical(GenerateJsonSchema(by_alias=False).generate(self._schema, mode="validation"))
+            schema = GenerateJsonSchema(by_alias=False).generate(self._schema, mode="validation")
+            self._described = canonical(schema)
+            return self._described
         except PydanticUserError as error:
             raise NotStorable(f"{_spelled(self.annotation)} has no JSON Schema: {_first_line(error)}") from error
 

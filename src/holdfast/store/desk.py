@@ -34,8 +34,8 @@ class Approvals(Protocol):
 
     They are asked by deltas (:class:`~holdfast.records.approval.NewApproval`); asking again under the id of one that is
     there changes nothing. They are withdrawn by deltas, and when their run ends or begins again. They go with their
-    run; a fork has none. A run that is retried asks again what nobody had decided, and hears again what was decided and
-    is not journaled any more.
+    run; a fork has none. A run that is retried asks again what nobody had decided, and hears again what was decided
+    and is not journaled any more.
 
     If there is a document of kind ``channel``, the outbox is told: ``approval.requested``, ``approval.withdrawn``, and
     what rulings say.
