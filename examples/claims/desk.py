@@ -117,8 +117,8 @@ async def _sample_at_work(runtime: Any) -> tuple[int, Held]:
 
 
 async def _until_all_wait(runtime: Any, count: int) -> None:
-    settlements = runtime.select(RunFilter(agent="settle"))
-    while (await settlements.count()).get(Status.WAITING, 0) < count or runtime.worker.active:
+    runs = runtime.select(RunFilter(agent="settle"))
+    while runtime.worker.active or (await runs.count()).get(Status.WAITING, 0) < count:  # noqa: ASYNC110  # none tells
         await asyncio.sleep(POLL)
 
 

@@ -136,7 +136,8 @@ def test_an_admin_keeps_channels_over_http_too(tmp_path: Path, hook: Hook) -> No
         counter.shell.variables["HOLDFAST_TOKEN"] = counter.tokens[ANN]
         assert counter.shell.inside("channels", "list").code == 2, "an adjuster is no admin"
         counter.shell.variables["HOLDFAST_TOKEN"] = counter.tokens[CID]
-        made = counter.shell.inside("channels", "add", "gone", hook.url, "--quiet", "01:00-01:01 UTC", "--urgent", "0", "--json").json
+        hours = ("--quiet", "01:00-01:01 UTC", "--urgent", "0")
+        made = counter.shell.inside("channels", "add", "gone", hook.url, *hours, "--json").json
         assert made["secret"].startswith("whsec_")
         listed = counter.shell.inside("channels", "list")
         assert "01:00-01:01 UTC" in listed.out
