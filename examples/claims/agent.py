@@ -1,6 +1,7 @@
 """The claims agent: reads a file, assesses every claim step by step, and ends with a report.
 
-What needs a person it hands to the reviewer first, an agent that thinks with a model (``reviewer.py``).
+What needs a person it hands to the reviewer first, an agent that thinks with a model (``reviewer.py``), and then to a
+run of its own, which asks a person and waits for as long as they take: ``settle``.
 
 It is plain asyncio. Every step is recorded once it has run: kill the worker at any moment, start another one, and it
 goes on where the first one stopped.
@@ -9,15 +10,17 @@ goes on where the first one stopped.
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Final
 
-from examples.claims import analysis
-from examples.claims.ledger import note, noted
+from examples.claims import analysis, settlement
+from examples.claims.ledger import note, note_payment, noted
 from examples.claims.model import Assessment, Claim, Coverage, Outcome, Price, Related
 from examples.claims.report import Report, Tally
 from examples.claims.reviewer import Case, reviewed
+from examples.claims.settlement import Plan, Settlement
 from examples.claims.survey import Survey, read_chunk, survey
-from holdfast import App, Context, Failure
+from holdfast import App, Approved, Context, Escalate, Expired, Failure, Rejected, Responded
 
 CONCURRENCY: Final = 10
 PACE: Final = "CLAIMS_PACE"
@@ -42,7 +45,9 @@ async def process(ctx: Context, path: str) -> Report:
         assessment = await ctx.step(decide, claim, findings + anomalies, priced)
         if assessment.decision.outcome is not Outcome.PERSON:
             return assessment
-        return await reviewed(Case(claim, related, assessment))
+        assessment = await reviewed(Case(claim, related, assessment))
+        await ctx.start(settle(assessment), detached=True)  # it outlives this run: a person may take days
+        return assessment
 
     tally = Tally()
     claims = claims_of(ctx, found)
@@ -54,6 +59,44 @@ async def process(ctx: Context, path: str) -> Report:
             tally.add(result)
         ctx.progress(tally.claims, found.total, f"{tally.waiting} for a person")
     return tally.report()
+
+
+@app.agent
+async def settle(ctx: Context, assessment: Assessment) -> Settlement:
+    """Settle a claim that is odd, or above the authority, as a person decides: they may change amount and steps."""
+    draft = await ctx.step(settlement.plan, assessment)
+    while True:
+        decision = await ctx.approve(
+            pay(assessment.claim_id, draft.amount, draft.steps),
+            because="; ".join(assessment.decision.because),
+            to=settlement.asked_of(assessment),
+            risk=settlement.risk(assessment),
+            within="14d",
+            on_expire=[Escalate(settlement.LEAD, within="7d"), "deny"],
+        )
+        match decision:
+            case Approved(value=payment, by=by):
+                # What was approved, edits included, is what is executed; it says itself how much that was.
+                receipt = await payment
+                return Settlement(claim_id=assessment.claim_id, **receipt, decided=f"approved by {by}")
+            case Responded(text=text):
+                draft = Plan(amount=draft.amount, steps=[text, *draft.steps])  # and asks again
+            case Rejected(reason=reason, by=by):
+                return unpaid(assessment, f"rejected by {by}: {reason}")
+            case Expired(at=at):
+                return unpaid(assessment, f"nobody decided until {at:%Y-%m-%d}")
+
+
+@app.tool
+def pay(claim_id: str, amount: Decimal, steps: list[str]) -> dict[str, str]:
+    """Have the steps done and the amount paid; here it is only noted in the ledger."""
+    note_payment(claim_id)
+    return {"paid": str(amount), "reference": f"{claim_id}-{len(steps)}"}
+
+
+def unpaid(assessment: Assessment, decided: str) -> Settlement:
+    """A claim on which nothing is paid."""
+    return Settlement(claim_id=assessment.claim_id, paid=Decimal(0), reference="", decided=decided)
 
 
 async def claims_of(ctx: Context, found: Survey) -> AsyncIterator[Claim]:

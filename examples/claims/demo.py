@@ -1,9 +1,11 @@
-"""``make demo``: claims assessed by a worker that is killed in the middle, and by another that takes over.
+"""``make demo``: claims assessed by a worker that is killed in the middle, and by another that takes over; and one of
+the settlements that wait for a person, decided from the command line.
 
 ``python -m examples.claims.demo [--data FILE.csv | --claims N]``
 
-Exits with 0 if no recorded step was repeated, every step of every claim ran, and the report equals the one that plain
-code comes to without any interruption; else with 1. What it wrote is kept then, and its place is printed.
+Exits with 0 if no recorded step was repeated, every step of every claim ran, the report equals the one that plain
+code comes to without any interruption, and exactly what was approved was paid, once; else with 1. What it wrote is kept
+then, and its place is printed.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from rich.console import Console
 from examples.claims.agent import CONCURRENCY, PACE, app, process
 from examples.claims.analysis import assess
 from examples.claims.bar import Bar
+from examples.claims.desk import Decided, at_the_desk
 from examples.claims.generate import write_claims
 from examples.claims.ledger import Audit, Unit, audit, finished, read_ledger, recorded_units
 from examples.claims.model import Assessment, Claim, Outcome, Related
@@ -181,6 +184,29 @@ def summary(setting: Setting, ending: Ending) -> str:
     return "\n".join(lines) + "\n"
 
 
+def approval(decided: Decided | None) -> str:
+    """What waiting for a person cost, and how fast it went on."""
+    if decided is None:
+        return "No claim needs a person: nobody was asked.\n"
+    lines = [
+        f"settlements that wait for a person  {decided.waiting:>8,}",
+        f"  tasks that each holds in memory   {decided.tasks:>8,.3g}   while at work: {decided.tasks_at_work:.3g}",
+        f"  bytes that each holds in memory   {decided.bytes:>8,.0f}   while at work: {decided.bytes_at_work:,.0f}",
+        f"  bytes of one in the store         {decided.stored:>8,}",
+        "one of them, decided from the command line:",
+        *(f"  $ {command}" for command in decided.commands),
+        *(f"    {line}" for line in decided.said),
+        f"  asked for, paid (USD)       {decided.asked:>14,.2f} {decided.paid:>14,.2f}",
+        f"  went on after the decision, ms    {decided.milliseconds:>8,.1f}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def for_a_person(report: Report) -> int:
+    """How many claims a person has to decide."""
+    return next(line.claims for line in report.outcomes if line.name == Outcome.PERSON.value)
+
+
 def thinks_with(model: str | None) -> str:
     """Say what the reviewer's advice comes from."""
     if model is not None:
@@ -205,7 +231,9 @@ def main() -> int:
             ending = asyncio.run(play(setting, bar))
         show(ending.report, console)
         console.print(summary(setting, ending), markup=False, highlight=False, soft_wrap=True)
-        wrong = verdict(setting, ending)
+        decided = asyncio.run(at_the_desk(setting.store, setting.ledger, for_a_person(ending.report)))
+        console.print(approval(decided), markup=False, highlight=False, soft_wrap=True)
+        wrong = verdict(setting, ending) + (decided.wrong if decided is not None else [])
     except ClaimsFileError as error:
         shutil.rmtree(folder)
         sys.exit(str(error))

@@ -26,6 +26,9 @@ LEDGER: Final = "CLAIMS_LEDGER"
 STEPS: Final = ("validate", "check_coverage", "detect_anomalies", "price", "decide")
 """The steps that every claim goes through."""
 
+PAYMENT: Final = "pay"
+"""What is noted of a payment, which only what a person has approved leads to."""
+
 Unit = tuple[str, str]
 """A claim's id and a step's name: a piece of work that is to be done once."""
 
@@ -64,6 +67,11 @@ def note_step() -> None:
     with suppress(NotInRun):
         *_, claim_id, step = idempotency_key().split("/")
         _write(unquote(claim_id), step)
+
+
+def note_payment(claim_id: str) -> None:
+    """The same of a payment."""
+    _write(claim_id, PAYMENT)
 
 
 def _write(claim_id: str, step: str) -> None:

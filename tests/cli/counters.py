@@ -66,19 +66,24 @@ def counter_in(folder: Path, kind: str) -> Iterator[Counter]:
     shutil.copy(Path(__file__).with_name("counter.py"), folder)
     url = schemas.take() if kind == "postgres" else f"sqlite:///{folder}/counter.db"
     shell.variables["HOLDFAST_STORE"] = url
-    worker = shell.begin("worker", "counter:app")
+    try:
+        yield _opened(Counter(shell=shell, url=url, tokens={}), kind)
+    finally:
+        del shell.variables["HOLDFAST_STORE"]
+        shell.close()
+        if kind == "postgres":
+            schemas.give_back(url)
+
+
+def _opened(counter: Counter, kind: str) -> Counter:
+    worker = counter.shell.begin("worker", "counter:app")
     assert worker.stdout is not None
     assert "ready" in worker.stdout.readline()
-    counter = Counter(shell=shell, url=url, tokens={})
     for name, role in ((ANN, "adjuster"), (BOB, "adjuster"), (CID, "admin")):
         assert counter.direct("people", "add", name, "--role", role).code == 0
     if kind == "server":
         _serve(counter)
-    yield counter
-    del shell.variables["HOLDFAST_STORE"]
-    shell.close()
-    if kind == "postgres":
-        schemas.give_back(url)
+    return counter
 
 
 def _serve(counter: Counter) -> None:
@@ -86,6 +91,6 @@ def _serve(counter: Counter) -> None:
     assert served.stdout is not None
     ready = json.loads(served.stdout.readline())
     for name in (ANN, BOB, CID):
-        scopes = ("--scope", "decide", "--scope", "read")
+        scopes = ("--scope", "decide", "--scope", "read", "--scope", "admin")  # as far as their roles allow it
         counter.tokens[name] = counter.direct("tokens", "new", name, *scopes).out.strip()
     counter.shell.variables["HOLDFAST_STORE"] = ready["url"]

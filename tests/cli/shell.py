@@ -91,7 +91,7 @@ class Shell:
                 contextlib.redirect_stderr(err),
                 pytest.MonkeyPatch.context() as patch,
             ):
-                for name in self.variables.keys() & {"HOLDFAST_STORE", "HOLDFAST_TOKEN", "EDITOR"}:
+                for name in self.variables.keys() & {"HOLDFAST_STORE", "HOLDFAST_TOKEN", "VISUAL"}:
                     patch.setenv(name, self.variables[name])
                 main(arguments)
         except SystemExit as ended:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import standardwebhooks
 
-from tests.cli.counters import CID, Counter, counter_in
+from tests.cli.counters import ANN, CID, Counter, counter_in
 from tests.cli.shell import until
 
 
@@ -84,11 +84,11 @@ def test_what_cannot_be_delivered_is_listed_and_revived(counter: Counter, hook: 
     assert (refused.code, "it answered 410" in refused.err) == (5, True)
     case = counter.asks("settle", '"c-2"', "90")
     (dead,) = until(lambda: counter.direct("channels", "dead", "--json").json["messages"])
-    assert (dead["channel"], dead["approval"], dead["tries"]) == ("gone", case["id"], 1)
+    assert (dead["channel"], dead["about"], dead["tries"]) == ("gone", case["id"], 1)
     assert "410" in counter.shell("channels", "dead").out
     assert "410 Gone" in counter.direct("channels", "list").out
     hook.status, many = 200, len(hook.got)
-    assert counter.shell("channels", "revive", str(dead["message"])).out == "1 message is tried again\n"
+    assert counter.shell("channels", "revive", str(dead["number"])).out == "1 message is tried again\n"
     until(lambda: len(hook.got) > many)
     assert counter.direct("channels", "dead", "--json").json == {"messages": []}
     assert counter.direct("channels", "test", "gone").out == "channel gone was told\n"
@@ -110,7 +110,7 @@ def test_what_cannot_be_delivered_is_listed_and_revived(counter: Counter, hook: 
         (("remove", "nothing"), 3),
         (("test", "nothing"), 3),
         (("revive",), 2),
-        (("list", "--store", "http://127.0.0.1:1"), 2),
+        (("list", "--store", "http://127.0.0.1:1"), 6),
     ],
 )
 def test_wrong_usage_is_told(counter: Counter, wrong: tuple[str, ...], code: int) -> None:
@@ -129,3 +129,25 @@ def test_a_secret_is_not_told_again(counter: Counter, tmp_path: Path) -> None:
     assert counter.direct("channels", "add", "made", "https://host.example/x").code == 5
     for name in ("given", "made"):
         counter.direct("channels", "remove", name)
+
+
+def test_an_admin_keeps_channels_over_http_too(tmp_path: Path, hook: Hook) -> None:
+    with counter_in(tmp_path, "server") as counter:
+        counter.shell.variables["HOLDFAST_TOKEN"] = counter.tokens[ANN]
+        assert counter.shell.inside("channels", "list").code == 2, "an adjuster is no admin"
+        counter.shell.variables["HOLDFAST_TOKEN"] = counter.tokens[CID]
+        hours = ("--quiet", "01:00-01:01 UTC", "--urgent", "0")
+        made = counter.shell.inside("channels", "add", "gone", hook.url, *hours, "--json").json
+        assert made["secret"].startswith("whsec_")
+        listed = counter.shell.inside("channels", "list")
+        assert "01:00-01:01 UTC" in listed.out
+        assert "s3cret" not in listed.out
+        hook.status = 410
+        counter.asks("settle", '"c-3"', "90")
+        (dead,) = until(lambda: counter.shell.inside("channels", "dead", "--json").json["messages"])
+        hook.status = 204
+        assert counter.shell.inside("channels", "revive", "--all", "--json").json == {"revived": [dead["number"]]}
+        until(lambda: len(hook.got) == 2)
+        assert counter.shell.inside("channels", "test", "gone").code == 2
+        assert counter.shell.inside("channels", "remove", "gone").code == 0
+        assert counter.shell.inside("channels", "list", "--json").json == {"channels": []}

@@ -42,7 +42,7 @@ class Editing:
         self.script = folder / "saves.json"
         self.script.write_text(json.dumps(saves))
         (folder / "editor.py").write_text(EDITOR)
-        counter.shell.variables["EDITOR"] = shlex.join([sys.executable, str(folder / "editor.py"), str(self.script)])
+        counter.shell.variables["VISUAL"] = shlex.join([sys.executable, str(folder / "editor.py"), str(self.script)])
 
     def __call__(self, case: str, *options: str) -> Said:
         return self.counter.inside(ANN, "inbox", "edit", case, *options)
@@ -88,7 +88,7 @@ def test_whoever_gives_up_decides_nothing(counter: Counter, tmp_path: Path) -> N
         said = Editing(counter, folder, *saves)(case["id"])
         assert said.code == 2
         assert "nothing was decided" in said.err
-    counter.shell.variables["EDITOR"] = "/nowhere/editor"
+    counter.shell.variables["VISUAL"] = "/nowhere/editor"
     assert "the editor" in counter.inside(ANN, "inbox", "edit", case["id"]).err
     assert counter.inside(ANN, "inbox", "show", case["id"], "--json").json["case"]["state"] == "pending"
 

@@ -101,6 +101,12 @@ def test_the_demo_survives_a_kill_and_repeats_nothing(file: Path) -> None:
     assert counted["steps executed, by the ledger"] == once + counted["in flight at the kill, run again"]
     assert counted["requests of the reviewer's model"] == 2 * for_a_person(by_plain_code(file))
     assert "No model was asked: rules" in demo.stdout
+    assert re.search(rf"settlements that wait for a person +{for_a_person(by_plain_code(file))}\n", demo.stdout)
+    assert re.search(r"tasks that each holds in memory +0 ", demo.stdout)
+    assert "approved by lea" in demo.stdout
+    asked, paid = re.search(r"asked for, paid \(USD\) +([\d,.]+) +([\d,.]+)\n", demo.stdout).groups()
+    assert float(paid.replace(",", "")) == pytest.approx(float(asked.replace(",", "")) * 0.9, abs=0.01)
+    assert float(re.search(r"went on after the decision, ms +([\d.,]+)", demo.stdout)[1].replace(",", "")) > 0
 
 
 def test_with_a_model_the_same_code_asks_it(file: Path) -> None:

@@ -22,7 +22,7 @@ def through_apprise(receiver: Receiver) -> str:
 async def test_people_are_told_in_words(store: Store) -> None:
     async with Receiver([answers(200)]) as receiver, office(store) as at:
         await at.channel(through_apprise(receiver), digest=60, server="https://desk")
-        await at.ask("a-1", risk=20, body=request(because="as\n[risk 99] it\x1b[2J \u202eseems"))
+        await at.ask("a-1", risk=20, body=request(because="as\n[risk 99] it\x1b[2J \u202e<!here> @Everyone"))
         await at.ask("a-2", risk=70, to=("role:lead",), body=request(kind="question", action={"question": "How much?"}))
         await at.work()
         await at.work("1m")
@@ -35,7 +35,7 @@ async def test_people_are_told_in_words(store: Store) -> None:
             "https://desk/inbox/a-2",
             "",
             "[risk 20] adjust: tool pay",
-            "because: as [risk 99] it [2J seems",
+            "because: as [risk 99] it [2J \u2039!here\u203a @ Everyone",
             "asked of any reviewer",
             "https://desk/inbox/a-1",
         ]

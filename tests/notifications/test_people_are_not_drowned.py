@@ -201,6 +201,12 @@ def test_quiet_hours_end_within_a_day_and_are_over_then(at: datetime, begins: ti
         assert quiet.until(until) is None or end.astimezone(ZoneInfo(zone)).time() != ends  # an hour that never was
 
 
+def test_an_hour_that_a_wall_shows_twice_is_quiet_until_it_is_over_for_the_second_time() -> None:
+    quiet = Quiet.of("22:00-01:30 Europe/Lisbon")  # whose clocks go back on 2026-10-25, from 02:00 to 01:00
+    second = from_datetime(datetime(2026, 10, 25, 1, 15, tzinfo=UTC))
+    assert quiet.until(second) == second + 15 * 60_000_000
+
+
 @pytest.mark.parametrize(
     "text", ["22-7", "25:00-07:00 UTC", "22:00-22:00 UTC", "22:00-07:00", "22:00-07:00 Mars/Olympus", ""]
 )

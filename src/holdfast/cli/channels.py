@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 import typer
 
@@ -21,11 +21,13 @@ from holdfast.cli.output import document, say, table
 from holdfast.cli.people import actor
 from holdfast.cli.stores import client_of
 from holdfast.clock import SECOND, SystemClock, micros
-from holdfast.console import on_line
 from holdfast.errors import BadOption, UsageError
 from holdfast.records.outbox import Message
 from holdfast.store.base import Store
 
+T = TypeVar("T")
+
+_PAGE = 1000
 ChannelId = Annotated[str, typer.Argument(metavar="CHANNEL", help="A channel's name.")]
 
 
@@ -69,21 +71,20 @@ def add(
         events=tuple(event or ("asked",)), digest=micros(digest) // SECOND, quiet=Quiet.of(quiet) if quiet else None,
         urgent=urgent if urgent <= 100 else None, details=details, server=server,
     )  # fmt: skip
-    made = asyncio.run(_add(channel, store, app))
-    told = made.secret.get_secret_value()
+    made = asyncio.run(_with(store, app, lambda channels: channels.add(channel)))
     if as_json:
-        document(_json(made) | {"secret": told or None})
+        document(made)
         return
-    say(f"channel {made.id} is there: {made.address}")
-    if told and not secret:
-        say(f"its messages are signed with {told}")
+    say(f"channel {made['id']} is there: {made['address']}")
+    if made["secret"] and not secret:
+        say(f"its messages are signed with {made['secret']}")
 
 
 def list_channels(store: options.Store = None, app: options.Of = None, as_json: options.Json = False) -> None:
     """List channels, without what is secret in them."""
-    found = asyncio.run(_list(store, app))
+    found = asyncio.run(_with(store, app, lambda channels: channels.list()))
     if as_json:
-        document({"channels": [_json(one) for one in found]})
+        document({"channels": found})
         return
     headers = ("CHANNEL", "ADDRESS", "FOR", "RISK", "EVENTS", "DIGEST", "QUIET", "URGENT", "DISABLED")
     table(headers, [_row(one) for one in found])
@@ -93,7 +94,7 @@ def remove(
     channel_id: ChannelId, store: options.Store = None, app: options.Of = None, as_json: options.Json = False
 ) -> None:
     """Remove a channel; what it was still to be told is dropped."""
-    asyncio.run(_remove(channel_id, store, app))
+    asyncio.run(_with(store, app, lambda channels: channels.remove(channel_id)))
     document({"removed": channel_id}) if as_json else say(f"channel {channel_id} is removed")
 
 
@@ -101,7 +102,7 @@ def test(
     channel_id: ChannelId, store: options.Store = None, app: options.Of = None, as_json: options.Json = False
 ) -> None:
     """Send a message that says nothing, from this machine, and say what became of it."""
-    error = asyncio.run(_test(channel_id, store, app))
+    error = asyncio.run(_with(store, app, lambda channels: channels.test(channel_id)))
     if error:
         raise Conflict(f"channel {channel_id} was not told: {error}")
     document({"channel": channel_id, "ok": True}) if as_json else say(f"channel {channel_id} was told")
@@ -114,11 +115,12 @@ def dead(
     as_json: options.Json = False,
 ) -> None:
     """List messages that could not be delivered and were given up."""
-    found = asyncio.run(_dead(limit, store, app))
+    found = asyncio.run(_with(store, app, lambda channels: channels.dead(limit)))
     if as_json:
-        document({"messages": [_message(one) for one in found]})
+        document({"messages": found})
         return
-    rows = [(one.n, one.channel, one.event, one.about, views.short(one.at), one.tries, one.error) for one in found]
+    names = ("number", "channel", "event", "about", "at", "tries", "error")
+    rows = [[one[name] for name in names] for one in found]
     table(("MESSAGE", "CHANNEL", "EVENT", "APPROVAL", "AT", "TRIES", "ERROR"), rows)
 
 
@@ -132,52 +134,89 @@ def revive(
     """Try messages again that were given up. A channel that was disabled is enabled by that."""
     if bool(numbers) == everything:
         raise BadOption("which messages? Give their numbers, or --all: one of the two")
-    done = asyncio.run(_revive(numbers or [], store, app))
+    done = asyncio.run(_with(store, app, lambda channels: _revive(channels, numbers or [])))
     are = "message is" if len(done) == 1 else "messages are"
     document({"revived": done}) if as_json else say(f"{len(done)} {are} tried again")
 
 
-@asynccontextmanager
-async def _opened(store: str | None, app: str | None) -> AsyncIterator[tuple[Store, Channels]]:
+class _Local:
+    """The channels of a store, with the verbs that those behind a server have."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._channels = store, Channels(store, SystemClock())
+
+    async def add(self, channel: Channel) -> dict[str, Any]:
+        made = await self._channels.add(channel, by=actor())
+        return _json(made) | {"secret": made.secret.get_secret_value()}
+
+    async def list(self) -> Sequence[dict[str, Any]]:
+        return [_json(one) for one in await self._channels.all()]
+
+    async def remove(self, channel_id: str) -> None:
+        await self._channels.remove(channel_id, by=actor())
+
+    async def dead(self, limit: int, after: int = 0) -> Sequence[dict[str, Any]]:
+        return [_message(one) for one in await self._channels.dead(after=after, limit=limit)]
+
+    async def revive(self, number: int) -> None:
+        await self._channels.revive(number, by=actor())
+
+    async def test(self, channel_id: str) -> str:
+        from holdfast.approvals.notifications.postman import Postman  # the other verbs do without an HTTP client
+
+        async with Postman(self._store, SystemClock()) as postman:
+            return (await postman.test(await self._channels.get(channel_id))).error
+
+
+class _Remote:
+    """The channels of a server's store."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    async def add(self, channel: Channel) -> dict[str, Any]:
+        secrets = {"url": channel.url.get_secret_value(), "secret": channel.secret.get_secret_value()}
+        given = channel.model_dump(mode="json", exclude={"disabled", "by", "made_at"})
+        made: dict[str, Any] = await self._api.post("/api/channels", given | secrets)
+        return made
+
+    async def list(self) -> Sequence[dict[str, Any]]:
+        found: Sequence[dict[str, Any]] = (await self._api.get("/api/channels"))["channels"]
+        return found
+
+    async def remove(self, channel_id: str) -> None:
+        await self._api.delete(f"/api/channels/{quote(channel_id, safe='')}")
+
+    async def dead(self, limit: int, after: int = 0) -> Sequence[dict[str, Any]]:
+        page = await self._api.get("/api/messages/dead", after=after, limit=min(limit, _PAGE))
+        found: Sequence[dict[str, Any]] = page["messages"]
+        return found
+
+    async def revive(self, number: int) -> None:
+        await self._api.post(f"/api/messages/dead/{number}/revive")
+
+    async def test(self, channel_id: str) -> str:
+        raise UsageError("a test is sent from where the database is: give --store sqlite:///… or postgresql://…")
+
+
+_Verbs = _Local | _Remote
+
+
+async def _with(store: str | None, app: str | None, act: Callable[[_Verbs], Awaitable[T]]) -> T:
     async with client_of(store, app) as client:
-        if getattr(client.store, "api", None) is not None:
-            raise UsageError("channels are kept in the database: give --store sqlite:///… or postgresql://…")
-        yield client.store, Channels(client.store, SystemClock())
+        api = getattr(client.store, "api", None)
+        return await act(_Local(client.store) if api is None else _Remote(api))
 
 
-async def _add(channel: Channel, store: str | None, app: str | None) -> Channel:
-    async with _opened(store, app) as (_, channels):
-        return await channels.add(channel, by=actor())
-
-
-async def _list(store: str | None, app: str | None) -> list[Channel]:
-    async with _opened(store, app) as (_, channels):
-        return await channels.all()
-
-
-async def _remove(channel_id: str, store: str | None, app: str | None) -> None:
-    async with _opened(store, app) as (_, channels):
-        await channels.remove(channel_id, by=actor())
-
-
-async def _test(channel_id: str, store: str | None, app: str | None) -> str:
-    from holdfast.approvals.notifications.postman import Postman  # the other verbs do without an HTTP client
-
-    async with _opened(store, app) as (opened, channels), Postman(opened, SystemClock()) as postman:
-        return (await postman.test(await channels.get(channel_id))).error
-
-
-async def _dead(limit: int, store: str | None, app: str | None) -> list[Message]:
-    async with _opened(store, app) as (_, channels):
-        return await channels.dead(limit=limit)
-
-
-async def _revive(numbers: Sequence[int], store: str | None, app: str | None) -> list[int]:
-    async with _opened(store, app) as (_, channels):
-        chosen = numbers or [one.n for one in await channels.dead(limit=100_000)]
-        for n in chosen:
-            await channels.revive(n, by=actor())
-        return list(chosen)
+async def _revive(channels: _Verbs, numbers: Sequence[int]) -> list[int]:
+    if numbers:
+        for number in numbers:
+            await channels.revive(number)
+        return list(numbers)
+    done: list[int] = []
+    while page := await channels.dead(_PAGE, after=done[-1] if done else 0):
+        done += await _revive(channels, [one["number"] for one in page])
+    return done
 
 
 def _secret(given: str) -> str:
@@ -192,20 +231,20 @@ def _secret(given: str) -> str:
 
 def _json(one: Channel) -> dict[str, Any]:
     shown = one.model_dump(mode="json", exclude={"url", "secret", "made_at"})
-    quiet = None if one.quiet is None else str(one.quiet)
-    return shown | {"address": one.address, "quiet": quiet, "made_at": views.iso(one.made_at)}
+    return shown | {"address": one.address, "made_at": views.iso(one.made_at)}
 
 
-def _row(one: Channel) -> tuple[object, ...]:
-    whom = spoken(one.to) if one.to else "everybody"
-    digest = f"{one.digest} s" if one.digest else ""
-    urgent = "" if one.urgent is None else one.urgent
-    quiet, events = one.quiet or "", ", ".join(one.events)
-    return one.id, one.address, whom, one.min_risk, events, digest, quiet, urgent, on_line(one.disabled)
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    whom = spoken(one["to"]) if one["to"] else "everybody"
+    digest = f"{one['digest']} s" if one["digest"] else ""
+    quiet = "" if one["quiet"] is None else str(Quiet.model_validate(one["quiet"]))
+    urgent = "" if one["urgent"] is None else one["urgent"]
+    events = ", ".join(one["events"])
+    return one["id"], one["address"], whom, one["min_risk"], events, digest, quiet, urgent, one["disabled"]
 
 
 def _message(one: Message) -> dict[str, Any]:
     return {
-        "message": one.n, "channel": one.channel, "event": one.event, "approval": one.about or None,
-        "at": views.iso(one.at), "tries": one.tries, "error": one.error,
+        "number": one.n, "event": one.event, "about": one.about, "channel": one.channel, "at": views.iso(one.at),
+        "tries": one.tries, "error": one.error,
     }  # fmt: skip

@@ -137,10 +137,23 @@ def _edits(given: Sequence[str]) -> dict[str, Any]:
         if not equals or not name:
             raise BadOption(f"--edit {one!r}: write NAME=VALUE, such as amount=90")
         try:
-            edits[name] = json.loads(text)
+            edits[name] = parsed(text)
         except ValueError:
             edits[name] = text
     return edits
+
+
+def parsed(text: str) -> Any:
+    """A JSON value.
+
+    Raises:
+        ValueError: it is none; NaN and the infinities are none either.
+    """
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is no JSON number")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def _made(option: str, make: Callable[[], Answer]) -> Answer:

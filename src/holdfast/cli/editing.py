@@ -18,7 +18,7 @@ from holdfast.approvals.answers import Approve
 from holdfast.approvals.case import Case
 from holdfast.approvals.request import SUBJECTS
 from holdfast.cli import cases, options
-from holdfast.cli.decide import decided, told
+from holdfast.cli.decide import decided, parsed, told
 from holdfast.cli.output import document, say
 from holdfast.cli.seat import ApprovalId, By, seat_at
 from holdfast.console import harmless
@@ -105,7 +105,7 @@ def in_editor(text: str) -> str:
 def _read(case: Case, text: str) -> Approve | list[str]:
     """The approval that a text says, or what is wrong with it."""
     try:
-        given = json.loads(text)
+        given = parsed(text)
     except ValueError as error:
         return [f"it is no JSON: {error}"]
     validator = jsonschema.validators.validator_for(case.schema_)(case.schema_)
@@ -132,7 +132,7 @@ def _head(case: Case, problems: Sequence[str]) -> str:
 
 
 def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    return "\n".join(line for line in text.split("\n") if not line.startswith("#"))
 
 
 def _written(value: Any) -> str:

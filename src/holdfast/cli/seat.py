@@ -57,7 +57,7 @@ async def seat_at(store: str | None, app: str | None, by: str | None) -> AsyncIt
         if getattr(client.store, "api", None) is None:
             yield Seat(desk=client.inbox, who=await _person(client.store, by))
         elif by is None:
-            yield Seat(desk=client.inbox, who=Person(name=""))
+            yield Seat(desk=client.inbox, who=Person(name="token"))  # it says who: the server does not look at this
         else:
             raise UsageError("a server knows you by your token: leave out --by, or set $HOLDFAST_TOKEN to theirs")
 

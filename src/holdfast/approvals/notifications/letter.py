@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from holdfast.records.approval import Approval
 AT_MOST = 50  # approvals that one letter tells of; it says how many more there are
 _IN_TEXT = 10
 _LONG = 500  # characters of what others wrote
+_BRACKETS = str.maketrans("<>", "\u2039\u203a")  # they look the same, and mean nothing
+_MENTION = re.compile(r"@(everyone|here|channel|all)\b", re.IGNORECASE)
 
 
 def as_json(channel: Channel, delivery: Delivery, links: Mapping[str, str]) -> dict[str, Any]:
@@ -115,5 +118,9 @@ def _short(text: str) -> str:
 
 
 def _on_line(text: str) -> str:
-    """Text of others on one line, without what could pass for lines of ours, or steer a terminal."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    """Text of others on one line, without what could pass for lines of ours, or steer a terminal, or call a channel.
+
+    Chat services take ``<!channel>``, ``<https://…|a name>`` and ``@everyone`` for more than text.
+    """
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return _MENTION.sub(r"@ \1", line.translate(_BRACKETS))

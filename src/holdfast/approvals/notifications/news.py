@@ -12,7 +12,13 @@ from holdfast.records.approval import Approval, ApprovalState
 from holdfast.records.outbox import Message, NewMessage
 
 DIGEST = "approval.digest"
-_ASKED = frozenset({"approval.requested", "approval.escalated", "approval.reassigned"})
+_TOPICS: dict[str, Topic] = {
+    "approval.requested": "asked",
+    "approval.escalated": "asked",
+    "approval.reassigned": "asked",
+    "approval.decided": "ended",
+    "approval.withdrawn": "ended",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,9 +37,9 @@ class News:
         return cls(event=message.event, about=approval.id, at=message.at, to=approval.to, due_at=approval.due_at)
 
     @property
-    def topic(self) -> Topic:
-        """Which of the two it belongs to."""
-        return "asked" if self.event in _ASKED else "ended"
+    def topic(self) -> Topic | None:
+        """Which of the two it belongs to; None: nobody is told of it, as of votes."""
+        return _TOPICS.get(self.event)
 
     def still_true(self, approval: Approval) -> bool:
         """Whether it is still worth telling: nobody wants to be asked what was decided, or is asked of others now.
@@ -41,9 +47,9 @@ class News:
         Whoever else is asked, or has longer, there is a message of its own for that.
         """
         pending = approval.state is ApprovalState.PENDING
-        if self.topic == "ended":
-            return not pending
-        return pending and (self.to, self.due_at) == (approval.to, approval.due_at)
+        if self.topic == "asked":
+            return pending and (self.to, self.due_at) == (approval.to, approval.due_at)
+        return self.topic == "ended" and not pending
 
 
 def packed(news: Sequence[News]) -> bytes:

@@ -32,7 +32,7 @@ from holdfast.store.desk import Desk
 logger = logging.getLogger("holdfast.notifications")
 
 HOLD = 300 * SECOND  # for which a message that was taken is nobody else's
-_BUDGET = 90.0  # seconds that one channel may take at a time: with the longest send far below HOLD
+_BUDGET = 15.0  # seconds after which one channel begins no other message: what is due elsewhere waits so long
 _BATCH = 200
 _ROUTING = SECOND // 2  # nobody is told of what a standing approval may be about to approve
 
@@ -95,10 +95,15 @@ class Postman:
         for message in taken:
             if message.channel:
                 to[message.channel].append(message)
-        async with asyncio.TaskGroup() as group:  # a slow receiver does not keep the others waiting
-            for id, messages in to.items():
-                if id in channels or id not in documents:
-                    group.create_task(self._deliver(channels.get(id), documents.get(id), messages, approvals))
+        deliveries = [
+            self._deliver(channels.get(id), documents.get(id), messages, approvals)
+            for id, messages in to.items()
+            if id in channels or id not in documents
+        ]
+        # At once, each to its end: what one has sent is settled whatever happens to the others.
+        failed = [one for one in await asyncio.gather(*deliveries, return_exceptions=True) if one is not None]
+        if failed:
+            raise failed[0]
         return True
 
     async def test(self, channel: Channel) -> Answer:
