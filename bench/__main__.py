@@ -23,6 +23,7 @@ MEASUREMENTS = (
     "children",
     "suspended",
     "postgres",
+    "cluster",
 )
 
 
