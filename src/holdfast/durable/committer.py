@@ -152,7 +152,7 @@ class Committer:
             await self._isolate(batch, poison)
             return
         self._telling += zip(batch, verdicts, strict=True)
-        if self._queue:  # a turn later: by then the next batch is on its way, and the store at work while these runs are
+        if self._queue:  # a turn later: by then the next batch is on its way, the store at work while these are
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._tell_some)
         else:
