@@ -24,6 +24,7 @@ MEASUREMENTS = (
     "suspended",
     "approving",
     "postgres",
+    "cluster",
 )
 
 

@@ -61,14 +61,12 @@ def measure(plan: Plan) -> Iterator[Line]:
 
 
 def _compare(plan: Plan, peer: Peer) -> Iterator[Line]:
-    if not plan.peers:
-        raise Unavailable("left out, as asked")
-    arguments = _prepare(peer)
+    arguments = prepare(plan, peer)
     runs, steps = plan.count(RUNS, 5), plan.count(peer.steps, 5)
     told: dict[str, Any] = {}
 
     def theirs(folder: Path) -> float:
-        told.update(_ask(peer, [str(folder), str(runs), str(steps), *arguments]))
+        told.update(ask(peer, [str(folder), str(runs), str(steps), *arguments]))
         return float(told["steps_per_second"])
 
     value, limit = plan.interleaved(_holdfast(plan), theirs)
@@ -79,7 +77,14 @@ def _compare(plan: Plan, peer: Peer) -> Iterator[Line]:
         yield Version(name=f"{peer.name.split(',')[0]}: {name}", version=version)
 
 
-def _prepare(peer: Peer) -> list[str]:
+def prepare(plan: Plan, peer: Peer) -> list[str]:
+    """What its script is told besides folder, runs and steps.
+
+    Raises:
+        Unavailable: it cannot be had, or was left out.
+    """
+    if not plan.peers:
+        raise Unavailable("left out, as asked")
     ENVIRONMENT.prepare()
     return [str(ENVIRONMENT.prepare_restate_server())] if peer.server else []
 
@@ -89,7 +94,7 @@ def _holdfast(plan: Plan) -> Measure:
     return lambda folder: asyncio.run(steps_per_second(folder, runs=runs, steps=steps))
 
 
-def _ask(peer: Peer, arguments: list[str]) -> dict[str, Any]:
+def ask(peer: Peer, arguments: list[str]) -> dict[str, Any]:
     """Run a peer's script; what it prints last is its answer."""
     command = [str(ENVIRONMENT.python), str(Path(HERE, "peers", peer.script)), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

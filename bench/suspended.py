@@ -54,11 +54,11 @@ def measure(plan: Plan) -> Iterator[Figure]:
 
 async def _suspended(folder: Path, count: int, *, samples: int) -> Sequence[Figure]:
     async with app.open(str(folder / "suspended.db"), settings=AT_ONCE) as runtime:
-        ids = await _suspend(runtime, min(count // 2, 3000))  # warm: pools and caches have their size
+        ids = await suspend(runtime, min(count // 2, 3000))  # warm: pools and caches have their size
         before = resident()
-        ids += await _suspend(runtime, count - len(ids), already=len(ids))
+        ids += await suspend(runtime, count - len(ids), already=len(ids))
         grown = (resident() - before) / (count - min(count // 2, 3000))
-        times = [await _wake(runtime, one) for one in random.Random(1).sample(ids, samples)]
+        times = [await wake(runtime, one) for one in random.Random(1).sample(ids, samples)]
     size = on_disk(folder) / count
     return [*_latencies(f"{count:,} suspended runs", times), *_costs(count, grown, size)]
 
@@ -94,7 +94,8 @@ async def _rest_in_memory(runtime: Runtime, more: int) -> None:
     await all_rest(runtime, there)
 
 
-async def _suspend(runtime: Runtime, more: int, *, already: int = 0) -> list[str]:
+async def suspend(runtime: Runtime, more: int, *, already: int = 0) -> list[str]:
+    """Start more runs, and wait until they are rows only."""
     ids = await _start(runtime, more)
     await all_evicted(runtime, already + more)
     return ids
@@ -108,7 +109,8 @@ async def _start(runtime: Runtime, count: int) -> list[str]:
     return ids
 
 
-async def _wake(runtime: Runtime, run_id: str) -> float:
+async def wake(runtime: Runtime, run_id: str) -> float:
+    """Seconds from the call that resolves its promise until its next step is durable."""
     durable = _durable[run_id] = asyncio.get_running_loop().create_future()
     begun = time.perf_counter()
     await runtime.resolve(f"{run_id}/answer", True)

@@ -1,4 +1,7 @@
-"""DBOS: async workflows of async steps, on SQLite; where this SQLite is too old for it, on a PostgreSQL of its own."""
+"""DBOS: async workflows of async steps, on SQLite; where this SQLite is too old for it, on a PostgreSQL of its own.
+
+Given a database's URL as the fourth argument, on that.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ def measure(work: Work, database: Database) -> None:
     tell(work, seconds, ["dbos"], f"on {database.name} as DBOS sets it up", **{database.name: database.version})
 
 
-def main(work: Work) -> None:
+def main(work: Work, url: str | None) -> None:
+    if url is not None:
+        measure(work, Database(url, "PostgreSQL", "the bench's own"))
+        return
     try:
         with sqlite_in(work) as database:
             measure(work, database)
@@ -89,4 +95,4 @@ def main(work: Work) -> None:
 
 
 if __name__ == "__main__":
-    main(asked())
+    main(asked(), sys.argv[4] if len(sys.argv) > 4 else None)

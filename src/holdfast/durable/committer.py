@@ -1,4 +1,8 @@
-"""Group commit: one batch in flight per process; while it becomes durable, the next one collects."""
+"""Group commit: one batch in flight per process; while it becomes durable, the next one collects.
+
+Runs that go on together would go on in step for ever: all of them wait for one batch, then the store waits for all of
+them. A batch is therefore bounded (``Commits.together``), and the next is sent before those of the last are told.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from holdfast.telemetry import metrics
 
 logger = logging.getLogger("holdfast.commit")
 
-_MAX_BATCH = 1000
+_SLICE = 25  # how many are told of their verdicts between two turns of the loop, while a batch is on its way
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 2.0
 
 
@@ -45,6 +49,7 @@ class Committer:
         self._worker = worker_id
         self._number = 0
         self._queue: deque[_Waiting] = deque()
+        self._telling: deque[tuple[_Waiting, Verdict]] = deque()  # committed, and not told yet
         self._task: asyncio.Task[None] | None = None
         self._scheduled = False
         self._closed = False
@@ -77,6 +82,7 @@ class Committer:
             self._begin_task([])
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=timeout)
+        self._tell_all()
         self.abort()
 
     def abort(self) -> None:
@@ -108,7 +114,8 @@ class Committer:
         metrics.committed(len(batch), time.perf_counter() - began)
         if self._queue:
             self._begin_soon()
-        self._tell(batch, verdicts)
+        self._telling += zip(batch, verdicts, strict=True)
+        self._tell_all()
 
     def _begin_task(self, batch: list[_Waiting]) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(batch), name="holdfast-committer")
@@ -132,7 +139,8 @@ class Committer:
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         size = 0
-        while self._queue and len(batch) < _MAX_BATCH and (not batch or size + self._queue[0].size <= MAX_DELTA):
+        most = self._store.together
+        while self._queue and len(batch) < most and (not batch or size + self._queue[0].size <= MAX_DELTA):
             batch.append(self._queue.popleft())
             size += batch[-1].size
         return batch
@@ -143,7 +151,12 @@ class Committer:
         except StoreRejected as poison:
             await self._isolate(batch, poison)
             return
-        self._tell(batch, verdicts)
+        self._telling += zip(batch, verdicts, strict=True)
+        if self._queue:  # a turn later: by then the next batch is on its way, the store at work while these are
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._tell_some)
+        else:
+            self._tell_all()
 
     async def _isolate(self, batch: list[_Waiting], poison: StoreRejected) -> None:
         if len(batch) == 1:
@@ -176,10 +189,19 @@ class Committer:
                 metrics.committed(len(deltas), time.perf_counter() - began)
                 return verdicts
 
-    @staticmethod
-    def _tell(batch: list[_Waiting], verdicts: list[Verdict]) -> None:
+    def _tell_some(self) -> None:
+        self._tell(_SLICE)
+        if self._telling:
+            asyncio.get_running_loop().call_soon(self._tell_some)
+
+    def _tell_all(self) -> None:
+        self._tell(len(self._telling))
+
+    def _tell(self, count: int) -> None:
+        """Tell so many of their verdicts, in the order of their commits."""
         with uncollected():
-            for waiting, verdict in zip(batch, verdicts, strict=True):
+            for _ in range(min(count, len(self._telling))):
+                waiting, verdict = self._telling.popleft()
                 waiting.told(verdict)
 
     def _refuse(self, waiting: list[_Waiting] | deque[_Waiting], error: StoreError) -> None:

@@ -19,6 +19,7 @@ from holdfast.durable.census import Census
 from holdfast.durable.chores import Chore, do_all
 from holdfast.durable.committer import Committer
 from holdfast.durable.effects import Effects
+from holdfast.durable.garbage import uncollected
 from holdfast.durable.lease import Lease
 from holdfast.durable.retention import Pruner, Retention
 from holdfast.durable.services import Services
@@ -241,8 +242,9 @@ class Worker:
                 self.id, self._hosts, builds, limit=limit, now=self._clock.now(), quotas=self._quotas
             )
             self._more_waits = len(claimed) == free
-            for one in claimed:
-                self._activate(one)
+            with uncollected():
+                for one in claimed:
+                    self._activate(one)
             if len(claimed) == limit:
                 self._pass_the_turn(claimed)
                 self.poke()

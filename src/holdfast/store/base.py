@@ -253,7 +253,14 @@ class Claims(Protocol):
 
 
 class Commits(Protocol):
-    """The one way in which owners write."""
+    """The one way in which owners write.
+
+    Attributes:
+        together: how many deltas a batch had better hold at most. A store that works elsewhere takes fewer, so that it
+            is at work on some runs while others go on here.
+    """
+
+    together: int
 
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
         """Apply a batch in one durable transaction, each delta whole or not at all.

@@ -70,6 +70,8 @@ class PostgresStore:
         >>> store = await PostgresStore.open("postgresql://app@db.example/app")
     """
 
+    together = 100  # deltas: what a call costs by itself is a small part of what they cost
+
     def __init__(self, address: Address, names: Names, *, pooled: bool) -> None:
         self.url = address.shown
         self.fault: Fault = (

@@ -68,6 +68,8 @@ class SqliteStore:
         >>> store = await SqliteStore.open("sqlite:///claims.db")
     """
 
+    together = 1000  # more deltas share a sync of the disk than there are; it is this process that is busy meanwhile
+
     def __init__(self, file: SharedFile) -> None:
         self.url = f"sqlite:///{file.path}"
         self.fault: Fault = None  # for crash tests: called at "before-begin", "before-commit", "after-commit"
