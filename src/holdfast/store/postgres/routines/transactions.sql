@@ -21,8 +21,9 @@ CREATE FUNCTION routines.own_writes() RETURNS bigint LANGUAGE sql VOLATILE AS $$
                + pg_stat_get_xact_tuples_deleted(c.oid))::bigint
     FROM pg_class AS c
     WHERE c.relnamespace = (SELECT m.relnamespace FROM pg_class AS m WHERE m.oid = (SELECT tableoid FROM holdfast.meta LIMIT 1))
-      AND c.relname IN ('activations', 'batches', 'contents', 'endings', 'files', 'groups', 'inbox', 'items', 'journal',
-                        'meta', 'promises', 'runs', 'starts', 'tags', 'transacted', 'uses', 'workers')
+      AND c.relname IN ('activations', 'approvals', 'audit', 'batches', 'contents', 'documents', 'endings', 'files',
+                        'groups', 'inbox', 'items', 'journal', 'meta', 'outbox', 'promises', 'runs', 'starts', 'tags',
+                        'transacted', 'uses', 'workers')
 $$;
 
 -- What is kept under a key, for the run's owner. Remembers until the end of the transaction what had been written before.
