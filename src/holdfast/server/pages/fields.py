@@ -17,6 +17,7 @@ WHOLE = ""
 """The name of the only field of what has no fields of its own."""
 _LONG = 60  # characters, above which text has several lines
 _INPUTS = {"date": "date", "email": "email", "uri": "url", "time": "text", "date-time": "text"}
+_LIMITS = (("min", "minimum"), ("max", "maximum"))
 _STEP = re.compile(r"^\$(?:\.([A-Za-z_]\w*)|\[['\"](.*?)['\"]\])")
 _MISSING = object()
 
@@ -179,9 +180,10 @@ def _field(name: str, raw: Mapping[str, Any], root: Mapping[str, Any], value: An
     text = _text(kind, held)
     return Field(
         name=name, kind=kind, input=_INPUTS.get(chosen.get("format", ""), "text"), required=required, nullable=nullable,
-        type=words(schema, None if value is _MISSING else value), about=str(raw.get("description") or schema.get("description", "")),
+        type=words(schema, None if value is _MISSING else value),
+        about=str(raw.get("description") or schema.get("description", "")),
         choices=tuple(map(_dumped, chosen.get("enum", ()))), text=text, was=text, value=value,
-        limits=tuple((ours, chosen[theirs]) for ours, theirs in (("min", "minimum"), ("max", "maximum")) if theirs in chosen),
+        limits=tuple((ours, chosen[theirs]) for ours, theirs in _LIMITS if theirs in chosen),
     )  # fmt: skip
 
 

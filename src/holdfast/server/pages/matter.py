@@ -27,7 +27,6 @@ from holdfast.server.sight import at_desk
 from holdfast.wire.problems import sort_of
 
 router = APIRouter(route_class=PageRoute)
-_ACTS = ("approve", "edit", "reject", "respond", "reassign")
 
 
 @dataclass(kw_only=True)
@@ -56,14 +55,16 @@ async def show(house: InHouse, request: Request, approval_id: ApprovalId) -> Res
 
 
 @router.get("/inbox/{approval_id}/entries/{seq}")
-async def show_entry(house: InHouse, request: Request, approval_id: ApprovalId, seq: Annotated[int, Path(ge=1, le=2**53)]) -> Response:  # fmt: skip
+async def show_entry(
+    house: InHouse, request: Request, approval_id: ApprovalId, seq: Annotated[int, Path(ge=1, le=2**53)]
+) -> Response:
     """A value of the journal as a whole."""
     who = await reviewer(house, request)
     case = await house.desk.case(at_desk(who), approval_id, shown=False)
     found = await house.store.journal(case.run_id, after=seq - 1, limit=1)
     if not found or found[0].seq != seq:
         raise NotFound(f"run {case.run_id} has no journal entry {seq}: it may have begun again")
-    note, value = (codec.unpack(part).decode("utf-8", "replace") if part else "" for part in (found[0].note, found[0].value))
+    note, value = (_legible(part) for part in (found[0].note, found[0].value))
     return page("entry.html", who=who, case=case, entry=found[0], note=note, value=value)
 
 
@@ -100,19 +101,28 @@ async def _done(house: House, who: Caller, case: Case, attempt: Attempt) -> None
 def _answer(case: Case, attempt: Attempt) -> Approve | Reject | Respond | None:
     """What they say; None if it does not fit, which the attempt tells then."""
     try:
-        match attempt.do:
-            case "approve" | "edit":
-                return _approval(case, attempt)
-            case "reject":
-                return Reject(reason=attempt.text("reason").strip())
-            case "respond":
-                return Respond(text=attempt.text("text").strip())
+        answer = _said(case, attempt)
     except ValidationError as error:
+        answer = None
         attempt.wrong = {str(error.errors()[0]["loc"][0]): "write something, and not too much: the agent is told"}
-    if not attempt.problem:
-        attempt.problem = "nothing was done: see below" if attempt.wrong else "nothing was done: choose what to do"
-    attempt.status = 422
-    return None
+    if answer is None:
+        attempt.status = 422
+        attempt.problem = attempt.problem or "nothing was done: " + (
+            "see below" if attempt.wrong else "choose what to do"
+        )
+    return answer
+
+
+def _said(case: Case, attempt: Attempt) -> Approve | Reject | Respond | None:
+    match attempt.do:
+        case "approve" | "edit":
+            return _approval(case, attempt)
+        case "reject":
+            return Reject(reason=attempt.text("reason").strip())
+        case "respond":
+            return Respond(text=attempt.text("text").strip())
+        case _:
+            return None
 
 
 def _approval(case: Case, attempt: Attempt) -> Approve | None:
@@ -144,8 +154,12 @@ async def _page(house: House, who: Caller, approval_id: str, attempt: Attempt) -
         "case.html", who=who, status=attempt.status, case=case, context=context, trail=trail, attempt=attempt,
         fields=form, now=to_datetime(house.clock.now()), parts=fields.described(case.schema_, subject), subject=subject,
         was=_original(case), moved=_moved(case) if attempt.status in (409, 410) else "", typed=_typed(attempt),
-        prefix=fields.PREFIX,
+        prefix=fields.PREFIX, waiting=[key for key in context.waiting if key != case.key],
     )  # fmt: skip
+
+
+def _legible(packed: bytes | None) -> str:
+    return codec.unpack(packed).decode("utf-8", "replace") if packed else ""
 
 
 def _original(case: Case) -> Any:

@@ -26,7 +26,9 @@ templates = Environment(
 )
 templates.filters |= words.FILTERS | {"pretty": pretty}
 _HIDDEN = "the server failed; its log says why. Whether something was done is not known: look before you try again"
-_ENDED = "your session has ended and nothing was done. Log in in another tab, then go back: what you typed is still there"
+_ENDED = (
+    "your session has ended and nothing was done. Log in in another tab, then go back: what you typed is still there"
+)
 
 
 def page(template: str, *, who: Caller | None = None, status: int = 200, **values: Any) -> HTMLResponse:
