@@ -14,7 +14,7 @@ from holdfast.approvals.case import Case
 from holdfast.approvals.tokens import LASTS, DecisionTokens
 from holdfast.records.approval import Approval, ApprovalState
 from holdfast.server.pages import fields
-from tests.server.house import House, asked, result, settle
+from tests.server.house import House, asked, ended, result, settle
 from tests.server.test_people_are_who_they_say import logged_in
 
 
@@ -81,8 +81,11 @@ async def test_a_case_that_is_over_shows_how_and_what_was_typed(built: House) ->
     approval = await asked(built, settle("c-1"))
     browser, csrf = await logged_in(built, "adjuster")
     await built.runtime.cancel(approval.run_id)
+    await ended(built, approval.run_id)
     answer = await sent(browser, f"/inbox/{approval.id}", csrf, do="reject", digest=approval.digest, reason="mine!")
-    assert (answer.status_code, "mine!" in answer.text, "no longer waits" in answer.text) == (410, True, True)
+    assert (answer.status_code, "mine!" in answer.text, "no longer waits" in answer.text) == (410, True, True), (
+        answer.text
+    )
 
 
 async def test_several_are_decided_as_they_were_displayed_each_by_itself(built: House) -> None:
@@ -184,3 +187,22 @@ def test_what_is_typed_is_read_by_its_type() -> None:
     found, wrong = fields.read(fields.typed(made, form), all=False)
     assert found == {"amount": 9007199254740993, "note": None, "sure": False}
     assert re.match("this is no JSON", wrong["plan"])
+
+
+async def test_a_value_of_the_journal_is_shown_whole(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    browser, csrf = await logged_in(built, "adjuster")
+    await sent(browser, f"/inbox/{approval.id}", csrf, do="approve", digest=approval.digest)
+    await result(built, approval.run_id)
+    (last,) = [entry for entry in await built.store.journal(approval.run_id, after=0, limit=100) if entry.value][-1:]
+    assert "paid 90" in (await browser.get(f"/inbox/{approval.id}/entries/{last.seq}")).text
+    assert (await browser.get(f"/inbox/{approval.id}/entries/999")).status_code == 404
+
+
+async def test_a_case_is_handed_to_others(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    browser, csrf = await logged_in(built, "adjuster")
+    form = {"do": "reassign", "to": "role:lead, bo", "digest": approval.digest}
+    assert (await sent(browser, f"/inbox/{approval.id}", csrf, **form)).status_code == 303
+    assert (await built.store.approval(approval.id)).to == ("role:lead", "bo")  # type: ignore[union-attr]
+    assert "Nothing waits for you" in (await browser.get("/inbox")).text

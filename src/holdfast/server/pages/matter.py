@@ -18,6 +18,7 @@ from holdfast.clock import to_datetime
 from holdfast.errors import AlreadyDecided, ApprovalOver, BadOption, EditRefused, NotAllowed, NotFound, WrongDigest
 from holdfast.people import Caller
 from holdfast.records.approval import ApprovalState
+from holdfast.records.journal import Kind
 from holdfast.server.house import House, InHouse
 from holdfast.server.pages import fields, words
 from holdfast.server.pages.inbox import reviewer
@@ -26,6 +27,7 @@ from holdfast.server.routes.approvals import ApprovalId
 from holdfast.server.sight import at_desk
 from holdfast.wire.problems import sort_of
 
+_BARE = (Kind.FIRED, Kind.CANCEL, Kind.MARK)  # their values are not packed
 router = APIRouter(route_class=PageRoute)
 
 
@@ -64,7 +66,7 @@ async def show_entry(
     found = await house.store.journal(case.run_id, after=seq - 1, limit=1)
     if not found or found[0].seq != seq:
         raise NotFound(f"run {case.run_id} has no journal entry {seq}: it may have begun again")
-    note, value = (_legible(part) for part in (found[0].note, found[0].value))
+    note, value = _legible(found[0].note), _legible(found[0].value, bare=found[0].kind in _BARE)
     return page("entry.html", who=who, case=case, entry=found[0], note=note, value=value)
 
 
@@ -153,13 +155,14 @@ async def _page(house: House, who: Caller, approval_id: str, attempt: Attempt) -
     return page(
         "case.html", who=who, status=attempt.status, case=case, context=context, trail=trail, attempt=attempt,
         fields=form, now=to_datetime(house.clock.now()), parts=fields.described(case.schema_, subject), subject=subject,
-        was=_original(case), moved=_moved(case) if attempt.status in (409, 410) else "", typed=_typed(attempt),
+        was=_original(case), moved=_moved(case) if attempt.status == 409 else "", typed=_typed(attempt),
         prefix=fields.PREFIX, waiting=[key for key in context.waiting if key != case.key],
     )  # fmt: skip
 
 
-def _legible(packed: bytes | None) -> str:
-    return codec.unpack(packed).decode("utf-8", "replace") if packed else ""
+def _legible(stored: bytes | None, *, bare: bool = False) -> str:
+    plain = stored if bare or not stored else codec.unpack(stored)
+    return (plain or b"").decode("utf-8", "replace")
 
 
 def _original(case: Case) -> Any:
@@ -170,8 +173,6 @@ def _moved(case: Case) -> str:
     """What has become of a case meanwhile, in words."""
     if (told := case.decision) is not None:
         return f"It was {told.state} by {', '.join(told.by) or 'its deadline'} at {words.exact(told.at)}."
-    if case.state is not ApprovalState.PENDING:
-        return "The run no longer waits for it: it ended, was cancelled, or went on without it."
     if case.votes:
         return f"It was changed by {case.votes[-1].by} at {words.exact(case.votes[-1].at)}. This is what it is now."
     return "It is another now. This is what it is."
