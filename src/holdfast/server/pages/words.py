@@ -21,6 +21,9 @@ _DID = {
     "approval.escalated": "passed it on",
     "approval.expired": "ended it",
     "approval.voted": "voted for it",
+    "approval.requested": "asked",
+    "approval.announced": "sent word of it",
+    "approval.withdrawn": "withdrew it",
 }
 
 
