@@ -150,7 +150,7 @@ async def logged_in(built: House, *roles: str) -> tuple[httpx2.AsyncClient, str]
     await built.people.ensure("ann", roles or ("admin",), by="test")
     browser = await built.client()
     await browser.post(f"/login/{await built.people.sessions.link('ann', by='test')}")
-    found = re.search(r'name="csrf" value="([^"]+)"', (await browser.get("/")).text)
+    found = re.search(r'name="csrf" value="([^"]+)"', (await browser.get("/", follow_redirects=True)).text)
     assert found is not None
     return browser, found[1]
 

@@ -102,7 +102,7 @@ async def seen_journal(entries: AsyncIterator[Entry], last: int) -> tuple[tuple[
 def _seen(entry: Entry, intent: Entry | None) -> Seen:
     note = entry.note or (intent.note if intent is not None and intent.op is not Op.APPROVAL else b"")
     given, first = shown(note)
-    found, second = shown(entry.value)
+    found, second = shown(codec.pack(entry.value) if entry.kind is Kind.CANCEL else entry.value)  # it is bare
     kind = entry.op.name.lower() if entry.kind is Kind.OUTCOME else f"{entry.op.name.lower()} {entry.kind.name.lower()}"
     return Seen(
         seq=entry.seq, at=to_datetime(entry.at), kind=kind, key=entry.key, ok=entry.ok, input=given, output=found,

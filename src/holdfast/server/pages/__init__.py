@@ -11,9 +11,9 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from holdfast.server.pages import login, sso
+from holdfast.server.pages import confirm, inbox, login, matter, sso
 
-ROUTERS = (login, sso)
+ROUTERS = (login, sso, inbox, matter, confirm)
 
 
 def install(app: FastAPI) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from holdfast.errors import NotAuthenticated
-from holdfast.people import Caller, Session
+from holdfast.people import Caller, Scope, Session
 from holdfast.server.access import caller_of, cookie_name
 from holdfast.server.house import House, InHouse
 from holdfast.server.pages.rendering import page
@@ -59,7 +59,9 @@ async def leave(house: InHouse, request: Request) -> Response:
 async def home(house: InHouse, request: Request) -> Response:
     """Where people begin."""
     who = await visitor(house, request)
-    return RedirectResponse("/login", 303) if who is None else page("home.html", who=who)
+    if who is None or Scope.DECIDE in who.scopes:
+        return RedirectResponse("/login" if who is None else "/inbox", 303)
+    return page("home.html", who=who)
 
 
 async def visitor(house: House, request: Request) -> Caller | None:

@@ -1,16 +1,33 @@
-"""Rendering pages: whatever is in a field comes out as text."""
+"""Rendering pages: whatever is in a field comes out as text, and what is refused is said on a page."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi.responses import HTMLResponse
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from holdfast.errors import HoldfastError, NotAuthenticated
 from holdfast.people import Caller
+from holdfast.server.pages import words
+from holdfast.server.pages.fields import pretty
+from holdfast.server.problems import Refused
+from holdfast.wire.problems import FAULT, sort_of
+
+logger = logging.getLogger("holdfast.server")
 
 templates = Environment(
     loader=PackageLoader("holdfast.server.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+templates.filters |= words.FILTERS | {"pretty": pretty}
+_HIDDEN = "the server failed; its log says why. Whether something was done is not known: look before you try again"
+_ENDED = (
+    "your session has ended and nothing was done. Log in in another tab, then go back: what you typed is still there"
 )
 
 
@@ -25,4 +42,35 @@ def page(template: str, *, who: Caller | None = None, status: int = 200, **value
     """
     person = None if who is None else who.person.name
     text = templates.get_template(template).render(person=person, csrf="" if who is None else who.csrf, **values)
-    return HTMLResponse(text, status)
+    return HTMLResponse(text.encode("utf-8", "backslashreplace"), status)
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages too; who is not logged in is sent to do so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except NotAuthenticated as error:
+                if request.method == "GET":
+                    return RedirectResponse("/login", 303)
+                return sorry(_ENDED if "session" in str(error) else str(error), 401)
+            except HoldfastError as error:
+                sort = sort_of(error)
+                if sort is FAULT:
+                    logger.error("%s failed", request.scope["path"], exc_info=error)
+                return sorry(_HIDDEN if sort is FAULT else str(error), sort.status)
+            except Refused as error:
+                return sorry(error.detail, error.status)
+            except RequestValidationError:
+                return sorry("this address, or what was sent to it, is not as this page makes them", 422)
+
+        return answered
+
+
+def sorry(problem: str, status: int) -> HTMLResponse:
+    """The page that says what went wrong."""
+    return page("sorry.html", status=status, problem=problem)
