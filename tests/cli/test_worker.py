@@ -73,9 +73,9 @@ def test_its_heartbeat_what_it_hosts_and_how_many_runs_it_has_are_listed(shell: 
 
 
 def test_together_workers_do_no_more_of_an_agent_than_its_limit_says(shell: Shell) -> None:
-    workers = [shell.worker() for _ in range(3)]
     for n in range(8):
         shell.inside("start", "shop:app", "limited", json.dumps(str(n)))
+    workers = [shell.worker() for _ in range(3)]  # all eight are there by now
     until(lambda: len(shell.ledger) == 16)
     depth = most = 0
     for line in shell.ledger:

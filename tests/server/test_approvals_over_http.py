@@ -16,7 +16,7 @@ from tests.server.house import PAID, House, app, asked, asked_by, result, served
 from tests.server.test_people_are_who_they_say import logged_in, problem
 
 YES = {"kind": "approve"}
-NOBODY = Person(name="")
+ANYBODY = Person(name="whoever has the token")
 
 
 def path(approval: Approval, act: str = "decision") -> str:
@@ -179,29 +179,29 @@ async def test_the_desk_of_a_server_has_the_same_verbs(built: House, monkeypatch
     ann = Person(name="ann", roles=frozenset({"adjuster"}))
     async with served(built) as url, app.connect(url) as client:
         desk, own = client.inbox, built.runtime.inbox
-        assert await desk.inbox(NOBODY) == await own.inbox(ann)
-        assert await desk.inbox(NOBODY, InboxFilter(limit=1)) == (await own.inbox(ann))[:1]
-        assert await desk.case(NOBODY, first.id) == await own.case(ann, first.id)
-        assert await desk.context(NOBODY, first.id, entries=3) == await own.context(ann, first.id, entries=3)
+        assert await desk.inbox(ANYBODY) == await own.inbox(ann)
+        assert await desk.inbox(ANYBODY, InboxFilter(limit=1)) == (await own.inbox(ann))[:1]
+        assert await desk.case(ANYBODY, first.id) == await own.case(ann, first.id)
+        assert await desk.context(ANYBODY, first.id, entries=3) == await own.context(ann, first.id, entries=3)
         with pytest.raises(WrongDigest) as wrong:
-            await desk.decide(NOBODY, first.id, Approve(), digest="0" * 64)
+            await desk.decide(ANYBODY, first.id, Approve(), digest="0" * 64)
         assert wrong.value.present == first.digest
         with pytest.raises(EditRefused) as refused:
-            await desk.decide(NOBODY, first.id, Approve(edits={"amount": "much"}), digest=first.digest)
+            await desk.decide(ANYBODY, first.id, Approve(edits={"amount": "much"}), digest=first.digest)
         assert "amount" in refused.value.path
-        decided = await desk.decide(NOBODY, first.id, Approve(), digest=first.digest)
+        decided = await desk.decide(ANYBODY, first.id, Approve(), digest=first.digest)
         assert decided.decision is not None
         with pytest.raises(AlreadyDecided) as late:
-            await desk.decide(NOBODY, first.id, Reject(reason="no"), digest=first.digest)
+            await desk.decide(ANYBODY, first.id, Reject(reason="no"), digest=first.digest)
         assert (late.value.by, late.value.state, late.value.at > 0) == (("ann",), "approved", True)
-        (outcome,) = await desk.decide_all(NOBODY, [first.id], Reject(reason="no"))
+        (outcome,) = await desk.decide_all(ANYBODY, [first.id], Reject(reason="no"))
         assert isinstance(outcome.error, AlreadyDecided)
-        standing = await desk.grant(NOBODY, Standing(tool="pay", to=("role:adjuster",)))
-        assert await desk.standing(NOBODY) == [standing]
-        await desk.revoke(NOBODY, standing.id)
-        assert (await desk.reassign(NOBODY, second.id, "role:lead", why="away")).to == ("role:lead",)
+        standing = await desk.grant(ANYBODY, Standing(tool="pay", to=("role:adjuster",)))
+        assert await desk.standing(ANYBODY) == [standing]
+        await desk.revoke(ANYBODY, standing.id)
+        assert (await desk.reassign(ANYBODY, second.id, "role:lead", why="away")).to == ("role:lead",)
         with pytest.raises((NotAllowed, UnknownApproval)):
-            await desk.case(NOBODY, second.id)
-        assert [one.action for one in await desk.why(NOBODY, first.id)] == [
+            await desk.case(ANYBODY, second.id)
+        assert [one.action for one in await desk.why(ANYBODY, first.id)] == [
             one.action for one in await own.why(ann, first.id)
         ]

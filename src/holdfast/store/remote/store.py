@@ -6,7 +6,7 @@ import asyncio
 import json
 from array import array
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from holdfast import codec
@@ -15,8 +15,8 @@ from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, History, ItemIndex
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
-from holdfast.records.worker import Demand, Worker
-from holdfast.store.base import Recorded, RunFilter
+from holdfast.records.worker import Demand, Quota, Worker
+from holdfast.store.base import NO_QUOTAS, Recorded, RunFilter
 from holdfast.store.remote.api import Api, segment
 from holdfast.store.remote.ears import HttpEars
 from holdfast.store.remote.hub import HttpHub
@@ -230,7 +230,9 @@ class HttpStore:
 
     # -- the house
 
-    async def demand(self, agents: Sequence[str] | None, *, now: int) -> Demand:
+    async def demand(
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
+    ) -> Demand:  # the server knows the quotas of its app and the time
         return demand_of(await self.api.get("/api/demand", agent=None if agents is None else list(agents)))
 
     async def workers(self) -> list[Worker]:
