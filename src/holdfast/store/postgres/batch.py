@@ -15,6 +15,7 @@ from holdfast.records.journal import Entry
 from holdfast.records.run import NewRun
 from holdfast.store.postgres.approvals import asked
 from holdfast.store.postgres.columns import of_runs, turned
+from holdfast.store.postgres.statements import COMMITS
 from holdfast.store.postgres.text import stored
 from holdfast.store.postgres.values import KINDS, chunks_bytes, progress_text
 
@@ -54,13 +55,20 @@ class Batch:
             if delta.end is not None:
                 ends[delta.rid] += 1
 
-    def arguments(self, worker_id: str, number: int) -> tuple[Any, ...]:
-        """What the statement ``commit`` is given."""
+    def statement(self, worker_id: str, number: int) -> tuple[Any, ...]:
+        """What applies this, with what it is given."""
+        given = (worker_id, number, *turned(self._heads, 3), *turned(self._entries, 12))
+        rest = (
+            self._items, self._files, self._uses, self._seen, self._progress, self._traces, self._children, self._acts,
+            self._ends,
+        )  # fmt: skip
+        return (COMMITS.commit, *given, *self._rest()) if any(rest) else (COMMITS.append, *given)
+
+    def _rest(self) -> tuple[Any, ...]:
         renewals = self._renewals if any(self._renewals) else None
         packed = {reason: _text(cancelled(reason)) for reason in self._reasons}
         return (
-            worker_id, number, *turned(self._heads, 3),
-            *turned(self._entries, 12), *turned(self._items, 9), *turned(self._files, 8), *turned(list(self._uses), 2),
+            *turned(self._items, 9), *turned(self._files, 8), *turned(list(self._uses), 2),
             *turned(self._seen, 2), *turned(self._progress, 2), *turned(self._traces, 2),
             self._children_of, *of_runs(self._children),
             json.dumps(self._acts) if self._acts else None, *turned(self._ends, _END_WIDTH),

@@ -34,7 +34,6 @@ from holdfast.store.postgres.outbox import message_of, of_settling
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import (
     APPROVALS,
-    COMMITS,
     DOCUMENTS,
     FILES,
     HISTORY,
@@ -243,8 +242,7 @@ class PostgresStore:
 
     async def commit(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict]:
         batch = Batch(deltas)
-        given = batch.arguments(worker_id, number)
-        rows = await self._do(self._commits.write(COMMITS.commit, *given), stirs=batch.stirs)
+        rows = await self._do(self._commits.write(*batch.statement(worker_id, number)), stirs=batch.stirs)
         return [_VERDICTS[number] for number in rows[0][0] or ()]  # type: ignore[misc]  # none of them is 0
 
     def commit_now(self, worker_id: str, number: int, deltas: Sequence[Delta]) -> list[Verdict] | None:
