@@ -90,7 +90,7 @@ async def test_of_two_that_wait_for_each_other_one_gives_way_and_nothing_is_half
     async with foreign(place) as (con, names):
         await lock(con, names, second)
         committing = asyncio.ensure_future(store.commit("w1", 1, batch))
-        await waiting_for_a_lock(place)  # it holds the first, and waits for the second
+        await waiting_for_a_lock(place, con)  # it holds the first, and waits for the second
         with pytest.raises((StoreBusy, asyncpg.DeadlockDetectedError)):
             await asyncio.gather(committing, lock(con, names, first))
         con.terminate()
@@ -103,10 +103,13 @@ async def test_of_two_that_wait_for_each_other_one_gives_way_and_nothing_is_half
     assert len(await store.journal(first.id)) == len(await store.journal(second.id)) == 1
 
 
-async def waiting_for_a_lock(place: Place) -> None:
+async def waiting_for_a_lock(place: Place, holder: asyncpg.Connection) -> None:
+    """Until somebody waits for what a connection holds; others may wait for other things, in other tests' schemas."""
     con = await asyncpg.connect(Address.of(place.url).dsn)
-    question = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'holdfast'"
-    while not await con.fetchval(question):
+    question = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND $1 = ANY (pg_blocking_pids(pid))"
+    )
+    while not await con.fetchval(question, holder.get_server_pid()):
         pass
     await con.close()
 
@@ -223,7 +226,7 @@ async def test_a_worker_that_is_stopped_inside_a_transaction_holds_no_lock(place
         await lock(con, names, run)
         stopped.stdin.write("go\n")
         stopped.stdin.flush()
-        await waiting_for_a_lock(place)
+        await waiting_for_a_lock(place, con)
         os.kill(stopped.pid, signal.SIGSTOP)
     assert await store.resolve("a/p", ok=True, value=b"", at=NOW)  # which locks the row, behind it
     assert len(await store.journal("a")) == 1, "what it had sent was done"
@@ -266,7 +269,7 @@ async def test_a_renewal_waits_for_no_commit(place: Place, store: Store) -> None
     async with foreign(place) as (con, names):
         await lock(con, names, run)
         committing = asyncio.ensure_future(store.commit("w1", 1, [delta(run, entries=(entry(),))]))
-        await waiting_for_a_lock(place)
+        await waiting_for_a_lock(place, con)
         keeper = store.keeper("w1", ttl=MINUTE)
         assert await asyncio.wait_for(asyncio.to_thread(keeper.renew), 2)
         keeper.close()
@@ -282,7 +285,7 @@ async def test_the_last_commit_of_a_dead_worker_is_waited_for_before_its_runs_ar
     async with foreign(place) as (con, names):
         await lock(con, names, run)
         committing = asyncio.ensure_future(store.commit("w1", 1, [delta(run, entries=(entry(),))]))
-        await waiting_for_a_lock(place)
+        await waiting_for_a_lock(place, con)
         hand.lose_lease()
         assert await heir.claim() == []
     assert await committing == [Verdict.APPLIED]

@@ -48,10 +48,10 @@ CREATE FUNCTION routines.sweep_documents(_now bigint, _limit bigint) RETURNS big
 DECLARE
     _count bigint;
 BEGIN
-    DELETE FROM holdfast.documents AS d
-    USING (SELECT kind, id FROM holdfast.documents WHERE expires_at <= _now
-           ORDER BY expires_at LIMIT _limit FOR UPDATE SKIP LOCKED) AS old
-    WHERE d.kind = old.kind AND d.id = old.id;
+    -- the array is made once: as a join, the planner may look for `_limit` of them again for each row
+    DELETE FROM holdfast.documents
+    WHERE ctid = ANY (ARRAY(SELECT old.ctid FROM holdfast.documents AS old WHERE old.expires_at <= _now
+                            ORDER BY old.expires_at LIMIT _limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS _count = ROW_COUNT;
     RETURN _count;
 END $$;
