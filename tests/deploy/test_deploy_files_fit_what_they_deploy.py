@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from holdfast.cli import views
 from holdfast.cli.apps import load
 from holdfast.cli.demand import address
 from holdfast.records.worker import Demand
 from holdfast.runtime import STORE_VARIABLE
 from holdfast.settings import Settings
+from holdfast.wire.house import demand_json
 from tests.deploy.reading import (
     MANIFESTS,
     ROOT,
@@ -75,11 +75,11 @@ def test_the_scaler_reaches_zero_and_asks_what_answers() -> None:
     labels = manifests()["Deployment", "holdfast-demand"]["spec"]["template"]["metadata"]["labels"]
     assert service["selector"].items() <= labels.items()
     assert SCALER["minReplicaCount"] == 0 < SCALER["fallback"]["replicas"] <= SCALER["maxReplicaCount"]
-    nothing = views.demand(Demand(queued=0, due=0, orphaned=0, at_work=0))
+    nothing = demand_json(Demand(queued=0, due=0, orphaned=0, at_work=0))
     assert nothing[trigger["metadata"]["valueLocation"]] == 0 == int(trigger["metadata"]["activationTargetValue"])
     for need in ("queued", "due", "orphaned", "at_work"):
         some = {"queued": 0, "due": 0, "orphaned": 0, "at_work": 0, need: 1}
-        assert views.demand(Demand(**some))[trigger["metadata"]["valueLocation"]] == 1
+        assert demand_json(Demand(**some))[trigger["metadata"]["valueLocation"]] == 1
 
 
 def test_the_scaler_scales_the_workers_and_nobody_else_does() -> None:

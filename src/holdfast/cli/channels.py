@@ -15,7 +15,7 @@ from holdfast.approvals.notifications.channel import Channel
 from holdfast.approvals.notifications.channels import Channels
 from holdfast.approvals.notifications.quiet import Quiet
 from holdfast.approvals.routing import people, spoken
-from holdfast.cli import options, views
+from holdfast.cli import options
 from holdfast.cli.codes import Conflict
 from holdfast.cli.output import document, say, table
 from holdfast.cli.people import actor
@@ -24,6 +24,7 @@ from holdfast.clock import SECOND, SystemClock, micros
 from holdfast.errors import BadOption, UsageError
 from holdfast.records.outbox import Message
 from holdfast.store.base import Store
+from holdfast.wire.values import iso
 
 T = TypeVar("T")
 
@@ -231,7 +232,7 @@ def _secret(given: str) -> str:
 
 def _json(one: Channel) -> dict[str, Any]:
     shown = one.model_dump(mode="json", exclude={"url", "secret", "made_at"})
-    return shown | {"address": one.address, "made_at": views.iso(one.made_at)}
+    return shown | {"address": one.address, "made_at": iso(one.made_at)}
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
@@ -245,6 +246,6 @@ def _row(one: dict[str, Any]) -> tuple[object, ...]:
 
 def _message(one: Message) -> dict[str, Any]:
     return {
-        "number": one.n, "event": one.event, "about": one.about, "channel": one.channel, "at": views.iso(one.at),
+        "number": one.n, "event": one.event, "about": one.about, "channel": one.channel, "at": iso(one.at),
         "tries": one.tries, "error": one.error,
     }  # fmt: skip

@@ -13,12 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from holdfast import logs
-from holdfast.cli import options, views
+from holdfast.cli import options
 from holdfast.cli.output import document, facts, say
 from holdfast.cli.stores import client_of
 from holdfast.cli.worker import names
 from holdfast.durable.client import Client
 from holdfast.errors import BadOption, HoldfastError
+from holdfast.wire.house import demand_json
 
 logger = logging.getLogger("holdfast.cli")
 
@@ -50,7 +51,7 @@ def demand(
 
 async def _ask(store: str | None, app: str | None, agents: Sequence[str] | None) -> dict[str, int]:
     async with client_of(store, app) as client:
-        return views.demand(await client.demand(agents))
+        return demand_json(await client.demand(agents))
 
 
 def _show(found: dict[str, int], *, as_json: bool) -> None:
@@ -123,7 +124,7 @@ class _Answers:
 
     async def _ask(self) -> tuple[HTTPStatus, Any]:
         try:
-            return HTTPStatus.OK, views.demand(await self._client.demand(self._agents))
+            return HTTPStatus.OK, demand_json(await self._client.demand(self._agents))
         except HoldfastError as error:  # the scaler keeps what there is until it is answered again
             logger.warning("the store does not answer: %s", error)
             return HTTPStatus.SERVICE_UNAVAILABLE, {"error": type(error).__name__, "message": str(error)}

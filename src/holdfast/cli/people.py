@@ -16,7 +16,7 @@ from holdfast.cli.stores import client_of, url_of
 from holdfast.clock import SystemClock
 from holdfast.people import People, Person
 from holdfast.people.remote import RemotePeople
-from holdfast.people.tokens import Token
+from holdfast.people.shown import person_json
 from holdfast.runtime import open_store
 from holdfast.store.base import Store
 
@@ -36,14 +36,14 @@ def add(
 ) -> None:
     """Make somebody known to a store."""
     person = asyncio.run(_add(name, role or (), store, app))
-    document(_json(person)) if as_json else say(f"{name} is known{_as(person)}")
+    document(person_json(person)) if as_json else say(f"{name} is known{_as(person)}")
 
 
 def list_people(store: options.Store = None, app: options.Of = None, as_json: options.Json = False) -> None:
     """List who is known."""
     found: Sequence[Person] = asyncio.run(_with(store, app, lambda people: people.list()))
     if as_json:
-        document({"people": [_json(person) for person in found]})
+        document({"people": [person_json(person) for person in found]})
     else:
         rows = [(one.name, ", ".join(sorted(one.roles)), views.short(one.created_at)) for one in found]
         table(("NAME", "ROLES", "SINCE"), rows)
@@ -54,7 +54,7 @@ def roles(
 ) -> None:
     """Give somebody these roles instead of those they have; it counts from their next request on."""
     person = asyncio.run(_with(store, app, lambda people: people.set_roles(name, role or (), by=actor())))
-    document(_json(person)) if as_json else say(f"{name} is known{_as(person)}")
+    document(person_json(person)) if as_json else say(f"{name} is known{_as(person)}")
 
 
 def link(
@@ -128,22 +128,5 @@ async def _with(store: str | None, app: str | None, act: Any) -> Any:
         return await act(people)
 
 
-def _json(person: Person) -> dict[str, Any]:
-    return {"name": person.name, "roles": sorted(person.roles), "created_at": views.iso(person.created_at)}
-
-
 def _as(person: Person) -> str:
     return f" as {', '.join(sorted(person.roles))}" if person.roles else ", without any role"
-
-
-def token_json(token: Token) -> dict[str, Any]:
-    """A token, without its secret."""
-    return {
-        "id": token.id,
-        "person": token.person,
-        "label": token.label,
-        "scopes": sorted(token.scopes),
-        "created_at": views.iso(token.created_at),
-        "expires_at": views.iso(token.expires_at),
-        "used_at": views.iso(token.used_at),
-    }

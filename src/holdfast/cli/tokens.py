@@ -10,8 +10,9 @@ import typer
 
 from holdfast.cli import options, views
 from holdfast.cli.output import document, say, table
-from holdfast.cli.people import Name, actor, people_of, token_json
+from holdfast.cli.people import Name, actor, people_of
 from holdfast.clock import micros
+from holdfast.people.shown import token_json
 from holdfast.people.tokens import Token
 
 

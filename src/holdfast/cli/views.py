@@ -11,12 +11,8 @@ from holdfast import codec
 from holdfast.clock import to_datetime
 from holdfast.records.run import Activation, Progress, Run
 from holdfast.records.usage import Usage
-from holdfast.records.worker import Demand, Worker
-
-
-def iso(at: int | None) -> str | None:
-    """A time as ISO 8601, in UTC."""
-    return None if at is None else to_datetime(at).isoformat(timespec="microseconds").replace("+00:00", "Z")
+from holdfast.records.worker import Worker
+from holdfast.wire.values import iso
 
 
 def short(at: int | None) -> str:
@@ -120,31 +116,6 @@ def usage_text(used: Usage) -> str:
 def activation(one: Activation) -> dict[str, Any]:
     """One stay of a run in memory."""
     return {"number": one.epoch, "worker": one.worker, "build": one.build, "at": iso(one.at)}
-
-
-def worker(one: Worker) -> dict[str, Any]:
-    """A worker."""
-    return {
-        "id": one.id,
-        "host": one.host,
-        "pid": one.pid,
-        "hosts": [{"agent": hosted.agent, "version": hosted.version} for hosted in one.hosts],
-        "started_at": iso(one.started_at),
-        "heartbeat_at": iso(one.renewed_at),
-        "expires_at": iso(one.expires_at),
-        "runs": one.runs,
-    }
-
-
-def demand(one: Demand) -> dict[str, int]:
-    """What there is to do."""
-    return {
-        "queued": one.queued,
-        "due": one.due,
-        "orphaned": one.orphaned,
-        "at_work": one.at_work,
-        "total": one.total,
-    }
 
 
 def hosts_text(one: Worker) -> str:

@@ -21,11 +21,11 @@ from holdfast.cli import options
 from holdfast.cli.apps import load
 from holdfast.cli.output import document, say
 from holdfast.cli.views import hosts_text
-from holdfast.cli.views import worker as view
 from holdfast.errors import BadOption
 from holdfast.runtime import App, Runtime
 from holdfast.settings import Settings
 from holdfast.telemetry.metrics import Exposition
+from holdfast.wire.house import worker_json
 
 logger = logging.getLogger("holdfast.cli")
 
@@ -142,7 +142,7 @@ def _let_signals_kill() -> None:
 async def _say_ready(runtime: Runtime, metrics: str | None, *, as_json: bool) -> None:
     own = next(one for one in await runtime.workers() if one.id == runtime.worker.id)
     if as_json:
-        document({"event": "ready", "store": runtime.store.url, "metrics": metrics} | view(own))
+        document({"event": "ready", "store": runtime.store.url, "metrics": metrics} | worker_json(own))
     else:
         shown = "" if metrics is None else f"; metrics at {metrics}"
         say(f"ready: worker {own.id} hosts {hosts_text(own)} on {runtime.store.url}{shown}")

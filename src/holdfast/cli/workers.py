@@ -8,13 +8,14 @@ from holdfast.cli import options, views
 from holdfast.cli.output import document, table
 from holdfast.cli.stores import client_of
 from holdfast.records.worker import Worker
+from holdfast.wire.house import worker_json
 
 
 def list_workers(store: options.Store = None, app: options.Of = None, as_json: options.Json = False) -> None:
     """List the workers that are alive, with the agents that they host."""
     found = asyncio.run(_workers(store, app))
     if as_json:
-        document({"workers": [views.worker(one) for one in found]})
+        document({"workers": [worker_json(one) for one in found]})
     else:
         table(("WORKER", "HOST", "PID", "STARTED", "HEARTBEAT", "RUNS", "HOSTS"), [_row(one) for one in found])
 

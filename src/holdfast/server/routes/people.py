@@ -9,11 +9,11 @@ from pydantic import ConfigDict, Field
 
 from holdfast.clock import SECOND, micros
 from holdfast.errors import BadOption
-from holdfast.people import Person, Scope, Token
+from holdfast.people import Scope
+from holdfast.people.shown import person_json, token_json
 from holdfast.server.access import Admin, Known
 from holdfast.server.house import House, InHouse
 from holdfast.server.shapes import Asked, Done, InPath, Text, Time, Told, Word, problems
-from holdfast.wire.values import iso
 
 router = APIRouter(tags=["people"], responses=problems(404, 409))
 Name = Annotated[InPath, Path(max_length=100, description="A person's name.", examples=["ann"])]
@@ -111,19 +111,19 @@ async def me(who: Known) -> Any:
 @router.get("/api/people", response_model=PeopleShape)
 async def list_people(_: Admin, house: InHouse) -> Any:
     """Everybody."""
-    return {"people": [_person_json(person) for person in await house.people.list()]}
+    return {"people": [person_json(person) for person in await house.people.list()]}
 
 
 @router.post("/api/people", response_model=PersonShape, status_code=201)
 async def add_person(who: Admin, house: InHouse, asked: NewPerson) -> Any:
     """Make somebody known."""
-    return _person_json(await house.people.add(asked.name, asked.roles, by=who.person.name))
+    return person_json(await house.people.add(asked.name, asked.roles, by=who.person.name))
 
 
 @router.put("/api/people/{name}/roles", response_model=PersonShape)
 async def set_roles(who: Admin, house: InHouse, name: Name, asked: Roles) -> Any:
     """Give somebody other roles. It counts from their next request on."""
-    return _person_json(await house.people.set_roles(name, asked.roles, by=who.person.name))
+    return person_json(await house.people.set_roles(name, asked.roles, by=who.person.name))
 
 
 @router.delete("/api/people/{name}", response_model=Done)
@@ -142,7 +142,7 @@ async def make_link(who: Admin, house: InHouse, name: Name) -> Any:
 @router.get("/api/tokens", response_model=TokensShape)
 async def list_tokens(_: Admin, house: InHouse, whose: Annotated[_Whose, Query()]) -> Any:
     """Tokens."""
-    return {"tokens": [_token_json(token) for token in await house.people.tokens.list(whose.person)]}
+    return {"tokens": [token_json(token) for token in await house.people.tokens.list(whose.person)]}
 
 
 @router.post("/api/tokens", response_model=Issued, status_code=201)
@@ -154,31 +154,15 @@ async def issue_token(who: Admin, house: InHouse, asked: NewToken) -> Any:
     secret, token = await house.people.tokens.issue(
         asked.person, asked.scopes, by=who.person.name, label=asked.label, lasts=lasts
     )
-    return _token_json(token) | {"secret": secret}
+    return token_json(token) | {"secret": secret}
 
 
 @router.delete("/api/tokens/{token_id}", response_model=TokenShape)
 async def revoke_token(who: Admin, house: InHouse, token_id: Annotated[InPath, Path(max_length=64)]) -> Any:
     """Make a token worth nothing."""
-    return _token_json(await house.people.tokens.revoke(token_id, by=who.person.name))
+    return token_json(await house.people.tokens.revoke(token_id, by=who.person.name))
 
 
 def link_url(house: House, secret: str) -> str:
     """The address of a log-in link."""
     return f"{house.config.public_url.rstrip('/')}/login/{secret}"
-
-
-def _person_json(person: Person) -> dict[str, Any]:
-    return {"name": person.name, "roles": sorted(person.roles), "created_at": iso(person.created_at)}
-
-
-def _token_json(token: Token) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "person": token.person,
-        "label": token.label,
-        "scopes": sorted(token.scopes),
-        "created_at": iso(token.created_at),
-        "expires_at": iso(token.expires_at),
-        "used_at": iso(token.used_at),
-    }
