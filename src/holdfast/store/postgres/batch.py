@@ -13,11 +13,12 @@ from holdfast.errors import StoreRejected
 from holdfast.records.delta import Block, Delta, Finish, HandBack, Pause, Renew, Suspend
 from holdfast.records.journal import Entry
 from holdfast.records.run import NewRun
+from holdfast.store.filerows import KINDS, chunks_bytes
 from holdfast.store.postgres.approvals import asked
 from holdfast.store.postgres.columns import of_runs, turned
 from holdfast.store.postgres.statements import COMMITS
 from holdfast.store.postgres.text import stored
-from holdfast.store.postgres.values import KINDS, chunks_bytes, progress_text
+from holdfast.store.postgres.values import progress_text
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 _END_WIDTH = 8

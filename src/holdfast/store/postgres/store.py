@@ -19,6 +19,7 @@ from holdfast.records.run import Activation, NewRun, Population, Run, Started, S
 from holdfast.records.worker import Demand, Hosted, Quota, Worker
 from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
 from holdfast.store.desk import ApprovalFilter
+from holdfast.store.filerows import file_of
 from holdfast.store.postgres import approvals, history, pruning, searching
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.asking import Asking
@@ -47,7 +48,7 @@ from holdfast.store.postgres.statements import (
 from holdfast.store.postgres.telling import PostgresEars, Telling
 from holdfast.store.postgres.text import read, stored
 from holdfast.store.postgres.transactions import Transactions
-from holdfast.store.postgres.values import entry_of, file_of, news_of, run_of, worker_of
+from holdfast.store.postgres.values import entry_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub
 from holdfast.store.transactions import Transacted, Work
 from holdfast.store.watching import HubWatch

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from holdfast import codec
 from holdfast.errors import HoldfastError
-from holdfast.records.files import Chunk, FileInfo, FileKind
 from holdfast.records.journal import Entry, Group, Item, ItemIndex, Kind, News, Op
 from holdfast.records.run import Origin, Parent, Progress, Run, Status
 from holdfast.records.worker import Hosted, Worker
@@ -17,8 +16,6 @@ from holdfast.store.postgres.text import read
 
 Row = Sequence[Any]
 
-KINDS = (FileKind.GONE, FileKind.FILE, FileKind.LINK, FileKind.FOLDER)  # by their numbers in the column ``kind``
-_DIGEST, _CHUNK = 16, 20  # bytes in the column ``chunks``
 _ENTRY_KINDS = {kind.value: kind for kind in Kind}
 _OPS = {op.value: op for op in Op}
 
@@ -127,22 +124,3 @@ def worker_of(row: Row) -> Worker:
         id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at, renewed_at=renewed_at,
         runs=runs,
     )  # fmt: skip
-
-
-def file_of(row: Row) -> FileInfo:
-    """The file of a row."""
-    path, seq, kind, mode, size, target, packed = row
-    return FileInfo(
-        path=path, kind=KINDS[kind], mode=mode, size=size, seq=seq, target=target, chunks=tuple(_chunks_of(packed))
-    )
-
-
-def chunks_bytes(file: FileInfo) -> bytes:
-    """What the column ``chunks`` holds."""
-    return b"".join(chunk.digest + chunk.size.to_bytes(4, "big") for chunk in file.chunks)
-
-
-def _chunks_of(packed: bytes) -> Iterator[Chunk]:
-    for start in range(0, len(packed), _CHUNK):
-        digest, size = packed[start : start + _DIGEST], packed[start + _DIGEST : start + _CHUNK]
-        yield Chunk(digest=digest, size=int.from_bytes(size, "big"))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apsw
 
-from holdfast.records.files import Chunk, FileInfo, FileKind
+from holdfast.records.files import FileInfo, FileKind
+from holdfast.store.filerows import KINDS, chunks_bytes, chunks_of, file_of
 from holdfast.store.sqlite.statements import FILES
 from holdfast.store.sqlite.transaction import Transaction
 
-_KINDS = (FileKind.GONE, FileKind.FILE, FileKind.LINK, FileKind.FOLDER)  # by their numbers in the column
-_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
-_DIGEST, _CHUNK = 16, 20  # bytes in the column ``chunks``
+_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
 def put(tx: Transaction, rid: int, changed: Sequence[FileInfo]) -> None:
@@ -26,7 +25,7 @@ def put(tx: Transaction, rid: int, changed: Sequence[FileInfo]) -> None:
 def at(db: apsw.Connection, run_id: str, seq: int | None) -> list[FileInfo]:
     """A run's files as of an entry, or as they are."""
     rows: Iterable[Any] = db.execute(FILES.at, (run_id, seq))
-    return [file for file in map(_file_of, rows) if file.kind is not FileKind.GONE]
+    return [file for file in map(file_of, rows) if file.kind is not FileKind.GONE]
 
 
 def put_contents(tx: Transaction, contents: Mapping[bytes, bytes]) -> None:
@@ -78,22 +77,8 @@ def _use(tx: Transaction, rid: int, digests: Iterable[bytes]) -> None:
 
 def _use_again(tx: Transaction, rid: int) -> None:
     tx.run(FILES.drop_uses, (rid,))
-    _use(tx, rid, (chunk.digest for (packed,) in tx.rows(FILES.chunks, (rid,)) for chunk in _chunks_of(packed)))
+    _use(tx, rid, (chunk.digest for (packed,) in tx.rows(FILES.chunks, (rid,)) for chunk in chunks_of(packed)))
 
 
 def _row(rid: int, file: FileInfo) -> tuple[Any, ...]:
-    chunks = b"".join(chunk.digest + chunk.size.to_bytes(4, "big") for chunk in file.chunks)
-    return rid, file.path, file.seq, _NUMBERS[file.kind], file.mode, file.size, file.target, chunks
-
-
-def _file_of(row: tuple[Any, ...]) -> FileInfo:
-    path, seq, kind, mode, size, target, packed = row
-    return FileInfo(
-        path=path, kind=_KINDS[kind], mode=mode, size=size, seq=seq, target=target, chunks=tuple(_chunks_of(packed))
-    )
-
-
-def _chunks_of(packed: bytes) -> Iterator[Chunk]:
-    for start in range(0, len(packed), _CHUNK):
-        digest, size = packed[start : start + _DIGEST], packed[start + _DIGEST : start + _CHUNK]
-        yield Chunk(digest=digest, size=int.from_bytes(size, "big"))
+    return rid, file.path, file.seq, _NUMBERS[file.kind], file.mode, file.size, file.target, chunks_bytes(file)
