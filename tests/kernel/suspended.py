@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import inspect
 import json
@@ -27,7 +29,10 @@ async def patient(ctx: Context, n: int) -> bool:
 
 
 def resident_mb() -> float:
+    """What is held. What an allocator keeps of a burst that is over differs from run to run, and is given back first."""
     gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
