@@ -57,7 +57,7 @@ class Claims:
             if not await self._take_over():
                 return []  # their last commits are still under way: somebody comes back soon
             rows = await self._take(worker_id, *given)
-        return await self._read(worker_id, [row["rid"] for row in rows[1:]])
+        return await self._read(worker_id, rows[1:])
 
     async def next_wake(self, hosts: Sequence[Hosted], quotas: Mapping[str, Quota], now: int) -> int | None:
         """See :class:`holdfast.store.base.Claims`."""
@@ -99,14 +99,15 @@ class Claims:
             self._last[worker_id] = number
         return rows
 
-    async def _read(self, worker_id: str, rids: list[int]) -> list[Claimed]:
-        if not rids:
-            return []
+    async def _read(self, worker_id: str, rows: list[Row]) -> list[Claimed]:
+        taken = history.Taken(rows)
         try:
             # After the claim: long histories must hold up nobody. The runs are ours by now, so only news can have been
             # added, and news is read together with the rows.
-            async with self._links.reading() as con:
-                readable, unreadable = await history.claimed(con, self._names, rids)
+            if taken.unread:
+                async with self._links.reading() as con:
+                    await taken.read(con, self._names)
+            readable, unreadable = taken.claimed()
             if unreadable:
                 errors = [codec.pack_failure("Unreadable", _unreadable(why)) for why in unreadable.values()]
                 await self._links.fetch(CLAIMS.block_unreadable, worker_id, list(unreadable), errors)

@@ -12,25 +12,30 @@ import asyncpg
 from holdfast.records.journal import Entry, History, Item
 from holdfast.records.run import Run
 from holdfast.store.base import Claimed, Recorded
-from holdfast.store.postgres.statements import CLAIMS, HISTORY, RUNS, Names
+from holdfast.store.postgres.statements import BROAD, HISTORY, RUNS, Names
 from holdfast.store.postgres.values import Row, entry_of, group_of, item_of, maps_of, news_of, run_of
 
 _WINDOW = 256  # entries and items that are read together
+_CONTEXT = 6  # columns of `claim` before those of the run
 
 
 class Histories:
     """The rows of several runs, as of one moment."""
 
-    def __init__(self, *tables: Iterable[Row]) -> None:  # entries, items, groups, news
-        self._entries, self._items, self._groups, self._news = map(_by_run, tables)
+    def __init__(self, entries: Iterable[Row], news: Iterable[Row], items: Iterable[Row], groups: Iterable[Row]) -> None:
+        self._entries, self._news, self._items, self._groups = map(_by_run, (entries, news, items, groups))
 
     @classmethod
-    async def read(cls, con: asyncpg.Connection, names: Names, rids: Sequence[int]) -> Histories:
-        """Read them."""
+    async def read(cls, con: asyncpg.Connection, names: Names, rids: Sequence[int], *, mapped: bool) -> Histories:
+        """Read them in the transaction of ``con``. ``mapped``: some have maps, whose finished branches are left out."""
         if not rids:
             return cls((), (), (), ())
-        statements = (HISTORY.live_entries, HISTORY.item_index, HISTORY.groups, HISTORY.unseen)
-        return cls(*[await con.fetch(names(statement), rids) for statement in statements])
+        if mapped:
+            await con.execute(BROAD)
+        read = HISTORY.live_entries if mapped else HISTORY.entries, HISTORY.unseen
+        read += (HISTORY.item_index, HISTORY.groups) if mapped else ()
+        found = [await con.fetch(names(statement), rids) for statement in read]
+        return cls(*found, *[()] * (4 - len(found)))
 
     def of(self, rid: int) -> History:
         """One run's."""
@@ -49,26 +54,40 @@ def _by_run(rows: Iterable[Row]) -> defaultdict[int, list[Row]]:
     return found
 
 
-async def claimed(con: asyncpg.Connection, names: Names, rids: Sequence[int]) -> tuple[list[Claimed], dict[int, str]]:
-    """Runs and their histories; and those that cannot be read, with the reason: one must not keep back the others."""
-    rows = {row["rid"]: row for row in await con.fetch(names(RUNS.get_rows), rids)}
-    contexts = {rid: context for rid, *context in await con.fetch(names(CLAIMS.context), rids)}
-    histories = await Histories.read(con, names, [rid for rid, row in rows.items() if not _new(row)])
-    readable, unreadable = [], {}
-    for rid in rids:
-        try:
-            run, history, (ready_at, before, parent) = run_of(rows[rid]), histories.of(rid), contexts[rid]
-            readable.append(
-                Claimed(run=run, history=history, ready_at=ready_at, trace_before=before, trace_parent=parent)
-            )
-        except (ValueError, TypeError, KeyError) as error:  # a row that no version up to this one wrote
-            unreadable[rid] = f"{type(error).__name__}: {error}"
-    return readable, unreadable
+class Taken:
+    """What a claim took: rows of the statement ``claim``, and what must be read besides."""
 
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows = rows
+        self._runs: dict[int, Row] = {row["taken"]: row[_CONTEXT:] for row in rows if row["rid"] is not None}
+        self._histories = Histories((), (), (), ())
 
-def _new(row: Any) -> bool:
-    """Whether nobody has had it in memory or told it anything: it has no history."""
-    return bool(row["epoch"] == 1 and row["wakes"] == 0 and row["generation"] == 0 and row["origin"] is None)
+    @property
+    def unread(self) -> bool:
+        """Whether there are runs with a history."""
+        return len(self._runs) < len(self._rows)
+
+    async def read(self, con: asyncpg.Connection, names: Names) -> None:
+        """Read the histories, in a transaction: news is numbered as the rows of the runs say."""
+        old = [row for row in self._rows if row["rid"] is None]
+        rids = [row["taken"] for row in old]
+        self._runs |= {row["rid"]: row for row in await con.fetch(names(RUNS.get_rows), rids)}
+        self._histories = await Histories.read(con, names, rids, mapped=any(row["mapped"] for row in old))
+
+    def claimed(self) -> tuple[list[Claimed], dict[int, str]]:
+        """The runs, in order; and those that cannot be read, with the reason: one must not keep back the others."""
+        readable, unreadable = [], {}
+        for row in self._rows:
+            rid, _, ready_at, before, parent = row[: _CONTEXT - 1]
+            try:
+                run, history = run_of(self._runs[rid]), self._histories.of(rid)
+            except (ValueError, TypeError, KeyError) as error:  # a row that no version up to this one wrote
+                unreadable[rid] = f"{type(error).__name__}: {error}"
+            else:
+                readable.append(
+                    Claimed(run=run, history=history, ready_at=ready_at, trace_before=before, trace_parent=parent)
+                )
+        return readable, unreadable
 
 
 async def everything(con: asyncpg.Connection, names: Names, run_id: str) -> AsyncIterator[Recorded]:

@@ -18,7 +18,7 @@ import asyncpg
 from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS, lost, translated
-from holdfast.store.postgres.statements import CONNECTION, Names
+from holdfast.store.postgres.statements import BROAD, CONNECTION, PLANNED, Names
 
 logger = logging.getLogger("holdfast.postgres")
 
@@ -31,7 +31,7 @@ _PATIENT_MS = 300_000  # what reads much, or deletes much, may take
 _SLACK_S = 5.0  # the server stops a statement by itself; this long after that, it is not there any more
 _DOUBT = "SyncRepWaitForLSN"  # where the server says that a commit is on its own disk, and perhaps on no other
 _SESSION = (
-    "SET application_name = 'holdfast'; SET jit = off; SET plan_cache_mode = force_custom_plan; "
+    f"SET application_name = 'holdfast'; SET jit = off; {PLANNED}; "
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
 )
 
@@ -180,7 +180,7 @@ class Links:
 
     @asynccontextmanager
     async def reading(self, *, patient: bool = False) -> AsyncIterator[asyncpg.Connection]:
-        """A transaction that sees one state and locks nothing; ``patient``: that may take minutes.
+        """A transaction that sees one state and locks nothing; ``patient``: that may read much, and take minutes.
 
         Raises:
             StoreError: what is read inside fails.
@@ -189,7 +189,7 @@ class Links:
         limits = _PATIENT if patient else link.limits
         try:
             async with asyncio.timeout(2 * limits.statement / 1000 + _SLACK_S):
-                await link.con.execute(f"{CONNECTION.begin_reading} {limits.sql('LOCAL')}")
+                await link.con.execute(f"{CONNECTION.begin_reading} {limits.sql('LOCAL')}{f'; {BROAD}' if patient else ''}")
                 yield link.con
                 await link.con.execute(CONNECTION.commit)
         except BaseException as error:

@@ -196,7 +196,7 @@ class PostgresStore:
 
     async def load(self, rid: int) -> History:
         async with self._links.reading() as con:
-            return (await history.Histories.read(con, self._names, [rid])).of(rid)
+            return (await history.Histories.read(con, self._names, [rid], mapped=True)).of(rid)
 
     async def woken(self, worker_id: str) -> list[tuple[int, int]]:
         return [(rid, wakes) for rid, wakes in await self._links.fetch(NEWS.woken, worker_id)]

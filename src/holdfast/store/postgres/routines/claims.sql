@@ -28,10 +28,15 @@ END $$;
 -- Take up to so many runs of the hosted versions, those first whose turn it is. `deaths` instead, if there are dead workers
 -- whose runs are to be taken over first. The claim's number is moved by compare-and-set: one whose answer was lost, and that
 -- was given up since, takes nothing when it comes late. `_q_…` are the quotas of agents (a limit of NULL, starts of 0: none).
+-- Of each run, since when it was ready; the traces of the activation before (a few back, for one that was lost before it wrote
+-- anything has none) and of its parent; whether it has maps; and the run itself, if nobody has had it in memory or told it
+-- anything, so that it has no history.
 CREATE FUNCTION routines.claim(
     _worker text, _claim bigint, _agents text[], _versions text[], _builds text[], _limit int, _now bigint,
     _schema text, _q_agents text[], _q_limits bigint[], _q_starts bigint[], _q_periods bigint[]
-) RETURNS TABLE (rid bigint, deaths boolean) LANGUAGE plpgsql PLANNED AS $$
+) RETURNS TABLE (
+    rid bigint, deaths boolean, ready_at bigint, trace_before text, trace_parent text, mapped boolean, run routines.run_rows
+) LANGUAGE plpgsql PLANNED AS $$
 #variable_conflict use_column
 DECLARE
     _taken bigint[];
@@ -41,7 +46,8 @@ BEGIN
         RAISE EXCEPTION 'the lease of worker % has expired or is gone: its runs may have other owners', _worker
             USING ERRCODE = 'HF001';
     ELSIF EXISTS (SELECT FROM routines.the_dead()) THEN
-        RETURN QUERY SELECT NULL::bigint, true;
+        deaths := true;
+        RETURN NEXT;
         RETURN;
     ELSIF NOT EXISTS (
         -- not by EXISTS, which may be planned as a look at every run that there is
@@ -87,8 +93,22 @@ BEGIN
             _taken := _taken || _suspect;
         END IF;
     END IF;
-    -- first a row that says that the number was used
-    RETURN QUERY SELECT t.rid, false FROM unnest(NULL::bigint || _taken) WITH ORDINALITY AS t (rid, n) ORDER BY t.n;
+    deaths := false;
+    RETURN NEXT;  -- a row that says that the number was used
+    RETURN QUERY
+        SELECT t.rid, false, r.ready_at,
+               (SELECT a.trace FROM holdfast.activations AS a
+                WHERE a.rid = r.rid AND a.epoch > r.epoch - 8 AND a.trace IS NOT NULL ORDER BY a.epoch DESC LIMIT 1),
+               (SELECT a.trace FROM holdfast.runs AS p JOIN holdfast.activations AS a ON a.rid = p.rid
+                WHERE p.rid = r.parent AND a.epoch > p.epoch - 8 AND a.trace IS NOT NULL ORDER BY a.epoch DESC LIMIT 1),
+               EXISTS (SELECT FROM holdfast.groups AS g WHERE g.rid = r.rid)
+               OR EXISTS (SELECT FROM holdfast.items AS i WHERE i.rid = r.rid),
+               v
+        FROM unnest(_taken) WITH ORDINALITY AS t (rid, n)
+        JOIN holdfast.runs AS r ON r.rid = t.rid
+        LEFT JOIN routines.run_rows AS v
+            ON v.rid = t.rid AND r.epoch = 1 AND r.wakes = 0 AND r.generation = 0 AND r.origin IS NULL
+        ORDER BY t.n;
 END $$;
 
 -- Lock the ready runs of these versions whose turn it is, with no more losses than `_most` and no fewer than `_least`, as far

@@ -45,17 +45,18 @@ BEGIN
         FROM jsonb_array_elements(_acts -> 'cancel_groups') AS c;
     END IF;
     PERFORM routines.lock_runs(_whose, _ending);
-    SELECT array_agg(CASE WHEN r.rid IS NULL THEN 2 ELSE 1 END::smallint ORDER BY d.n) INTO _v
-    FROM unnest(_rids, _epochs) WITH ORDINALITY AS d (rid, epoch, n)
-    LEFT JOIN holdfast.runs AS r
-        ON r.rid = d.rid AND r.epoch = d.epoch AND r.worker = _worker AND r.status = 'running';
+    -- By `rid` alone: found by its owner, each would be looked for among all that the worker has in memory.
+    SELECT array_agg(CASE WHEN EXISTS (
+        SELECT FROM holdfast.runs AS r WHERE r.rid = d.rid AND r.epoch = d.epoch AND coalesce(r.worker, '') = _worker
+    ) THEN 1 ELSE 2 END::smallint ORDER BY d.n) INTO _v
+    FROM unnest(_rids, _epochs) WITH ORDINALITY AS d (rid, epoch, n);
     FOR _round IN 0 .. coalesce((SELECT max(x) FROM unnest(_rounds) AS x), 0) LOOP
         IF _round > 0 THEN
             -- what follows an end in the batch: applied only if that end was none (awake)
-            SELECT array_agg(CASE WHEN r.rid IS NULL AND d.round >= _round THEN 2 ELSE d.verdict END::smallint ORDER BY d.n)
-            INTO _v
-            FROM unnest(_rids, _rounds, _v) WITH ORDINALITY AS d (rid, round, verdict, n)
-            LEFT JOIN holdfast.runs AS r ON r.rid = d.rid AND r.worker = _worker AND r.status = 'running';
+            SELECT array_agg(CASE WHEN d.round < _round OR EXISTS (
+                SELECT FROM holdfast.runs AS r WHERE r.rid = d.rid AND coalesce(r.worker, '') = _worker
+            ) THEN d.verdict ELSE 2 END::smallint ORDER BY d.n) INTO _v
+            FROM unnest(_rids, _rounds, _v) WITH ORDINALITY AS d (rid, round, verdict, n);
         END IF;
 
         IF _acts IS NOT NULL THEN
@@ -138,13 +139,10 @@ BEGIN
             WHERE a.rid = _rids[t.n] AND a.epoch = _epochs[t.n] AND _v[t.n] = 1 AND _rounds[t.n] = _round;
         END IF;
 
-        FOR _i IN 1 .. cardinality(_x_n) LOOP
-            CONTINUE WHEN _v[_x_n[_i]] <> 1 OR _rounds[_x_n[_i]] <> _round;
-            IF NOT routines.end_activation(_rids[_x_n[_i]], _x_kind[_i], _x_wakes[_i], _x_wake_at[_i], _x_status[_i],
-                                           _x_value[_i], _x_at[_i], _x_because[_i], _renewals -> (_i - 1), _packed) THEN
-                _v[_x_n[_i]] := 3;
-            END IF;
-        END LOOP;
+        IF cardinality(_x_n) > 0 THEN
+            _v := routines.end_activations(_rids, _rounds, _v, _round, _x_n, _x_kind, _x_wakes, _x_wake_at, _x_status,
+                                           _x_value, _x_at, _x_because, _renewals, _packed);
+        END IF;
     END LOOP;
     IF EXISTS (SELECT FROM unnest(_v) AS one WHERE one <> 1) THEN
         UPDATE holdfast.batches AS b SET verdicts = _v WHERE b.worker = _worker;
@@ -266,22 +264,58 @@ BEGIN
     UPDATE holdfast.runs AS r SET seen = heard.seen FROM heard WHERE r.rid = heard.rid AND r.seen < heard.seen;
 END $$;
 
--- Let a run leave its worker's memory. False: it stays, for there is news.
-CREATE FUNCTION routines.end_activation(
-    _rid bigint, _kind text, _wakes bigint, _wake_at bigint, _status text, _value bytea, _at bigint, _because bigint,
-    _renewal jsonb, _packed jsonb
-) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Let runs leave their worker's memory, in this order: those that follow each other and leave in the same way, together.
+-- Answers the verdicts: those that would wait and have news are awake.
+CREATE FUNCTION routines.end_activations(
+    _rids bigint[], _rounds int[], _v smallint[], _round int, _n int[], _kind text[], _wakes bigint[], _wake_at bigint[],
+    _status text[], _value bytea[], _at bigint[], _because bigint[], _renewals jsonb, _packed jsonb
+) RETURNS smallint[] LANGUAGE plpgsql AS $$
+DECLARE
+    _alike record;
+    _awake int[];
+BEGIN
+    FOR _alike IN
+        SELECT x.kind, array_agg(x.place::int ORDER BY x.place) AS places, array_agg(x.rid ORDER BY x.place) AS rids
+        FROM (
+            SELECT x.kind, x.place, _rids[x.n] AS rid,
+                   row_number() OVER (ORDER BY x.place) - row_number() OVER (PARTITION BY x.kind ORDER BY x.place) AS sequence
+            FROM unnest(_n, _kind) WITH ORDINALITY AS x (n, kind, place)
+            WHERE _v[x.n] = 1 AND _rounds[x.n] = _round) AS x
+        GROUP BY x.kind, x.sequence ORDER BY min(x.place)
+    LOOP
+        IF _alike.kind = 'finish' THEN
+            PERFORM routines.end_runs(
+                _alike.rids, array_agg(_status[p] ORDER BY p), array_agg(_value[p] ORDER BY p), array_agg(_at[p] ORDER BY p),
+                array_agg(_because[p] ORDER BY p),
+                array_agg(decode(_packed ->> ('its parent ' || _status[p]), 'base64') ORDER BY p))
+            FROM unnest(_alike.places) AS p;
+        ELSIF _alike.kind = 'suspend' THEN
+            WITH suspended AS (
+                UPDATE holdfast.runs AS r
+                SET status = 'waiting', worker = NULL, wake_at = _wake_at[p], lost = 0,
+                    entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = r.rid)
+                FROM unnest(_alike.places) AS p
+                WHERE r.rid = _rids[_n[p]] AND r.wakes = _wakes[p] AND r.seen = r.wakes
+                RETURNING p
+            )
+            SELECT array_agg(_n[p]) INTO _awake
+            FROM unnest(_alike.places) AS p WHERE p NOT IN (SELECT suspended.p FROM suspended);
+            FOR _i IN 1 .. coalesce(cardinality(_awake), 0) LOOP
+                _v[_awake[_i]] := 3;
+            END LOOP;
+        ELSE
+            PERFORM routines.end_otherwise(_alike.rids[i], _alike.kind, _value[p], _renewals -> (p - 1), _packed)
+            FROM unnest(_alike.places) WITH ORDINALITY AS x (p, i);
+        END IF;
+    END LOOP;
+    RETURN _v;
+END $$;
+
+-- Let a run leave its worker's memory that neither ends nor waits.
+CREATE FUNCTION routines.end_otherwise(_rid bigint, _kind text, _value bytea, _renewal jsonb, _packed jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
     CASE _kind
-    WHEN 'suspend' THEN
-        UPDATE holdfast.runs AS r
-        SET status = 'waiting', worker = NULL, wake_at = _wake_at, lost = 0,
-            entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = _rid)
-        WHERE r.rid = _rid AND r.wakes = _wakes AND r.seen = r.wakes;
-        RETURN FOUND;
-    WHEN 'finish' THEN
-        PERFORM routines.end_run(_rid, _status, _value, _at, _because,
-                                 decode(_packed ->> ('its parent ' || _status), 'base64'));
     WHEN 'block' THEN
         PERFORM routines.block(_rid, _value);
     WHEN 'pause' THEN
@@ -300,7 +334,6 @@ BEGIN
             entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = _rid)
         WHERE r.rid = _rid;
     END CASE;
-    RETURN true;
 END $$;
 
 -- Begin again under the same id: empty the run, keep what must last (unseen cancels and promises), and queue it.

@@ -47,31 +47,87 @@ BEGIN
     RETURN true;
 END $$;
 
--- End a run: tell its parent, drop its news, withdraw what it asks, and cancel the children that depend on it. `_fallen` is the
--- packed failure of those, whose reason is `its parent <status>`.
+-- End a run: see `end_runs`.
 CREATE FUNCTION routines.end_run(
     _rid bigint, _status text, _value bytea, _at bigint, _because bigint, _fallen bytea
 ) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    _place record;
-    _won boolean := _status = 'succeeded';
 BEGIN
-    SELECT parent, parent_key, parent_generation, map, ord, branch, held INTO _place
-    FROM holdfast.runs WHERE rid = _rid;
-    UPDATE holdfast.runs AS r
-    SET status = _status, result = CASE WHEN _won THEN _value END, error = CASE WHEN _won THEN NULL ELSE _value END,
-        ended_at = _at, ended_by = _because, worker = NULL, wake_at = NULL, pause_at = NULL, held = false,
-        entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = _rid)
-    WHERE r.rid = _rid;
-    DELETE FROM holdfast.inbox WHERE rid = _rid;
-    IF EXISTS (SELECT FROM holdfast.approvals AS a WHERE a.rid = _rid AND a.state = 'pending') THEN
-        PERFORM routines.withdraw_all(ARRAY[_rid], _at);
+    PERFORM routines.end_runs(ARRAY[_rid], ARRAY[_status], ARRAY[_value], ARRAY[_at], ARRAY[_because], ARRAY[_fallen]);
+END $$;
+
+-- End runs: tell their parents, in this order; drop their news, withdraw what they ask, and cancel the children that depend on
+-- them. `_fallen` is the packed failure of those, whose reason is `its parent <status>`.
+CREATE FUNCTION routines.end_runs(
+    _rids bigint[], _statuses text[], _values bytea[], _ats bigint[], _because bigint[], _fallen bytea[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    _left record;
+    _places routines.place[];
+BEGIN
+    WITH ended AS (
+        UPDATE holdfast.runs AS r
+        SET status = e.status, result = CASE WHEN e.status = 'succeeded' THEN e.value END,
+            error = CASE WHEN e.status = 'succeeded' THEN NULL ELSE e.value END,
+            ended_at = e.at, ended_by = e.because, worker = NULL, wake_at = NULL, pause_at = NULL, held = false,
+            entries = (SELECT count(*) FROM holdfast.journal AS j WHERE j.rid = e.rid)
+        FROM unnest(_rids, _statuses, _values, _ats, _because) WITH ORDINALITY AS e (rid, status, value, at, because, n)
+        JOIN holdfast.runs AS old ON old.rid = e.rid
+        WHERE r.rid = e.rid
+        RETURNING e.n, r.parent, r.parent_key, r.parent_generation, r.map, r.ord, r.branch, old.held
+    )
+    SELECT array_agg(ROW(n, parent, parent_key, parent_generation, map, ord, branch, held)::routines.place ORDER BY n)
+    INTO _places FROM ended WHERE parent IS NOT NULL;
+    DELETE FROM holdfast.inbox WHERE rid = ANY (_rids);
+    -- By `ANY (_rids)`, here and below: a join may be planned as a look at every run that there is.
+    FOR _left IN
+        SELECT e.rid, e.at FROM unnest(_rids, _ats) AS e (rid, at)
+        WHERE e.rid = ANY (ARRAY(SELECT a.rid FROM holdfast.approvals AS a WHERE a.rid = ANY (_rids) AND a.state = 'pending'))
+    LOOP
+        PERFORM routines.withdraw_all(ARRAY[_left.rid], _left.at);
+    END LOOP;
+    IF _places IS NOT NULL THEN
+        PERFORM routines.tell_parents(_places, _statuses, _values, _ats);
     END IF;
-    IF _place.parent IS NOT NULL THEN
-        PERFORM routines.tell_parent(_place.parent, _place.parent_key, _place.parent_generation, _place.map, _place.ord,
-                                     _place.branch, _place.held, _won, _value, _at);
-    END IF;
-    PERFORM routines.cancel_children(ARRAY[_rid], NULL, 'its parent ' || _status, _fallen, _at);
+    FOR _left IN
+        SELECT e.rid, e.status, e.at, e.fallen FROM unnest(_rids, _statuses, _ats, _fallen) AS e (rid, status, at, fallen)
+        WHERE e.rid = ANY (ARRAY(SELECT c.parent FROM holdfast.runs AS c
+                                 WHERE c.parent = ANY (_rids) AND NOT c.detached AND c.ended_at IS NULL))
+    LOOP
+        PERFORM routines.cancel_children(ARRAY[_left.rid], NULL, 'its parent ' || _left.status, _left.fallen, _left.at);
+    END LOOP;
+END $$;
+
+-- Tell parents how children have ended: of a map one by one, for each may be what its group waits for.
+CREATE FUNCTION routines.tell_parents(
+    _places routines.place[], _statuses text[], _values bytea[], _ats bigint[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    _place routines.place;
+BEGIN
+    FOREACH _place IN ARRAY _places LOOP
+        IF _place.map IS NOT NULL THEN
+            PERFORM routines.tell_parent(
+                _place.parent, _place.key, _place.generation, _place.map, _place.ord, _place.branch, _place.held,
+                _statuses[_place.n] = 'succeeded', _values[_place.n], _ats[_place.n]);
+        END IF;
+    END LOOP;
+    WITH awaited AS (
+        SELECT p.n, p.parent, p.key, p.generation, count(*) OVER whole AS size, row_number() OVER whole AS nth
+        FROM unnest(_places) AS p WHERE p.map IS NULL
+        WINDOW whole AS (PARTITION BY p.parent, p.generation ORDER BY p.n ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+    ), told AS (
+        UPDATE holdfast.runs AS r
+        SET wakes = r.wakes + a.size,
+            ready_at = CASE r.status WHEN 'waiting' THEN _ats[a.n] ELSE r.ready_at END,
+            wake_at = CASE r.status WHEN 'waiting' THEN NULL ELSE r.wake_at END,
+            status = CASE r.status WHEN 'waiting' THEN 'queued' ELSE r.status END
+        FROM awaited AS a
+        WHERE a.nth = 1 AND r.rid = a.parent AND r.generation = a.generation AND r.ended_at IS NULL
+        RETURNING r.rid, r.generation, r.wakes
+    )
+    INSERT INTO holdfast.inbox (rid, wake, op, key, ok, value)
+    SELECT t.rid, t.wakes - a.size + a.nth, 3, a.key, _statuses[a.n] = 'succeeded', _values[a.n]
+    FROM awaited AS a JOIN told AS t ON t.rid = a.parent AND t.generation = a.generation;
 END $$;
 
 -- Tell the parent at a child's place how the child ended.

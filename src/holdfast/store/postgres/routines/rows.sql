@@ -13,3 +13,8 @@ SELECT r.rid, r.id, r.agent, r.version, r.key, r.input, r.digest, r.status, r.pr
        r.pause_at, r.ended_by, r.origin, r.origin_seq, r.seed, r.effects_as,
        ARRAY(SELECT t.tag::text FROM holdfast.tags AS t WHERE t.rid = r.rid ORDER BY t.tag) AS tags
 FROM holdfast.runs AS r;
+
+-- Where a run that has ended is awaited: it is the n-th of those that end.
+CREATE TYPE routines.place AS (
+    n bigint, parent bigint, key text, generation bigint, map bigint, ord bigint, branch bigint, held boolean
+);

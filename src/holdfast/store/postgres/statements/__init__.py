@@ -15,11 +15,18 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
 _TABLE, _ROUTINE = re.compile(r"\bholdfast\.(?=\w)"), re.compile(r"\broutines\.(\w+)")
-# Plans must not depend on what was in a table that was empty a second ago: by its indexes, whatever the statistics say.
-_PLANNED = (
-    "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off "
-    "SET enable_mergejoin = off"
+# Made once, and not dependent on what was in a table that was empty a second ago: by its indexes, whatever the statistics
+# say. To plan the reading of one run anew each time takes thrice as long as to read it.
+_PLANNED = {
+    "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+}  # fmt: skip
+PLANNED = "; ".join(f"SET {name} = {value}" for name, value in _PLANNED.items())
+# For what is asked in many ways, or of very many rows: until the end of the transaction, by what is asked for.
+BROAD = "; ".join(
+    ["SET LOCAL plan_cache_mode = force_custom_plan", *(f"SET LOCAL {name} TO DEFAULT" for name in list(_PLANNED)[1:])]
 )
+
+_FIRST = ("rows", "time")
 
 
 class Statements:
@@ -63,10 +70,11 @@ class Names:
 
 @cache
 def routines() -> str:
-    """The text of all functions and views: time first, views last, for they are made in this order."""
-    files = sorted((_HERE.parent / "routines").glob("*.sql"), key=lambda file: (file.stem != "time", file.stem))
+    """The text of all functions and views, in the order in which they are made: first what others are defined by."""
+    folder = _HERE.parent / "routines"
+    files = sorted(folder.glob("*.sql"), key=lambda file: (file.stem not in _FIRST, file.stem))
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    return text.replace(" PLANNED AS $$", f" {_PLANNED} AS $$")
+    return text.replace(" PLANNED AS $$", f" {PLANNED.replace(';', '')} AS $$")
 
 
 @cache

@@ -1,6 +1,7 @@
 -- name: claim
 -- Become the owner of runs.
-SELECT rid, deaths FROM routines.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+SELECT c.rid AS taken, c.deaths, c.ready_at, c.trace_before, c.trace_parent, c.mapped, (c.run).*
+FROM routines.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS c;
 
 -- name: claims
 -- The number of a worker's last claim.
@@ -21,16 +22,6 @@ SELECT routines.give_up($1, $2);
 -- name: block_unreadable
 -- Stop runs whose rows cannot be read.
 SELECT routines.block_unreadable($1, $2, $3);
-
--- name: context
--- Since when claimed runs were ready, and the traces of the activations before: a few back, for one that was lost before
--- it wrote anything has none. The one that has just begun has none either.
-SELECT r.rid, r.ready_at,
-       (SELECT a.trace FROM holdfast.activations AS a
-        WHERE a.rid = r.rid AND a.epoch > r.epoch - 8 AND a.trace IS NOT NULL ORDER BY a.epoch DESC LIMIT 1),
-       (SELECT a.trace FROM holdfast.runs AS p JOIN holdfast.activations AS a ON a.rid = p.rid
-        WHERE p.rid = r.parent AND a.epoch > p.epoch - 8 AND a.trace IS NOT NULL ORDER BY a.epoch DESC LIMIT 1)
-FROM holdfast.runs AS r WHERE r.rid = ANY ($1::bigint[]);
 
 -- name: next_wake
 -- When the next waiting run of these versions is due, or the rate of its agent lets a queued one begin.

@@ -6,6 +6,11 @@ WHERE j.rid = ANY ($1::bigint[])
   AND (j.branch IS NULL OR NOT EXISTS (SELECT FROM holdfast.items AS i WHERE i.rid = j.rid AND i.branch = j.branch))
 ORDER BY j.rid, j.seq;
 
+-- name: entries
+-- Journals of runs without maps.
+SELECT j.rid, j.seq, j.kind, j.op, j.key, j.at, j.ok, j.guarded, j.fingerprint, j.value, j.note, j.branch
+FROM holdfast.journal AS j WHERE j.rid = ANY ($1::bigint[]) ORDER BY j.rid, j.seq;
+
 -- name: item_index
 -- What runs' maps hold, without the values and without maps inside finished branches.
 SELECT i.rid, i.map, i.ord, i.branch, i.seq, i.at, i.ok FROM holdfast.items AS i
