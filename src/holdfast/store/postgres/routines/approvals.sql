@@ -58,7 +58,7 @@ CREATE FUNCTION routines.withdraw_all(_rids bigint[], _at bigint) RETURNS void L
 BEGIN
     WITH gone AS (
         UPDATE holdfast.approvals AS a SET state = 'withdrawn', revision = a.revision + 1, decided_at = _at
-        WHERE a.rid = ANY (_rids) AND a.state = 'pending'
+        WHERE a.rid = ANY (_rids) AND coalesce(a.state, '') = 'pending'  -- not found by its state, among all that are pending
         RETURNING a.id
     )
     INSERT INTO holdfast.outbox (event, about, channel, at, next_at, body)

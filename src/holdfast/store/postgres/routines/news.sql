@@ -78,10 +78,12 @@ BEGIN
     SELECT array_agg(ROW(n, parent, parent_key, parent_generation, map, ord, branch, held)::routines.place ORDER BY n)
     INTO _places FROM ended WHERE parent IS NOT NULL;
     DELETE FROM holdfast.inbox WHERE rid = ANY (_rids);
-    -- By `ANY (_rids)`, here and below: a join may be planned as a look at every run that there is.
+    -- Here and below by `rid = ANY`, and by nothing else that has an index: a join, or the state, may be planned as a look at
+    -- every run or every pending approval that there is.
     FOR _left IN
         SELECT e.rid, e.at FROM unnest(_rids, _ats) AS e (rid, at)
-        WHERE e.rid = ANY (ARRAY(SELECT a.rid FROM holdfast.approvals AS a WHERE a.rid = ANY (_rids) AND a.state = 'pending'))
+        WHERE e.rid = ANY (ARRAY(SELECT a.rid FROM holdfast.approvals AS a
+                                 WHERE a.rid = ANY (_rids) AND coalesce(a.state, '') = 'pending'))
     LOOP
         PERFORM routines.withdraw_all(ARRAY[_left.rid], _left.at);
     END LOOP;
