@@ -1,4 +1,4 @@
-"""What a call reads depends on what it is about, not on what else there is: counted in rows, in the transaction itself."""
+"""What a call reads depends on what it is about, not on what else there is: rows, as the server counts them."""
 
 from __future__ import annotations
 

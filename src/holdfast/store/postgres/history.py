@@ -16,14 +16,15 @@ from holdfast.store.postgres.statements import BROAD, HISTORY, RUNS, Names
 from holdfast.store.postgres.values import Row, entry_of, group_of, item_of, maps_of, news_of, run_of
 
 _WINDOW = 256  # entries and items that are read together
+NOTHING = History(entries=(), maps={}, groups={}, news=())
 _CONTEXT = 6  # columns of `claim` before those of the run
 
 
 class Histories:
     """The rows of several runs, as of one moment."""
 
-    def __init__(self, entries: Iterable[Row], news: Iterable[Row], items: Iterable[Row], groups: Iterable[Row]) -> None:
-        self._entries, self._news, self._items, self._groups = map(_by_run, (entries, news, items, groups))
+    def __init__(self, *tables: Iterable[Row]) -> None:  # entries, news, items, groups
+        self._entries, self._news, self._items, self._groups = map(_by_run, tables)
 
     @classmethod
     async def read(cls, con: asyncpg.Connection, names: Names, rids: Sequence[int], *, mapped: bool) -> Histories:
@@ -32,9 +33,11 @@ class Histories:
             return cls((), (), (), ())
         if mapped:
             await con.execute(BROAD)
-        read = HISTORY.live_entries if mapped else HISTORY.entries, HISTORY.unseen
-        read += (HISTORY.item_index, HISTORY.groups) if mapped else ()
-        found = [await con.fetch(names(statement), rids) for statement in read]
+        entries, maps = HISTORY.entries, []
+        if mapped:
+            entries, maps = HISTORY.live_entries, [HISTORY.item_index, HISTORY.groups]
+        statements = [entries, HISTORY.unseen, *maps]
+        found = [await con.fetch(names(statement), rids) for statement in statements]
         return cls(*found, *[()] * (4 - len(found)))
 
     def of(self, rid: int) -> History:
@@ -60,7 +63,7 @@ class Taken:
     def __init__(self, rows: Sequence[Any]) -> None:
         self._rows = rows
         self._runs: dict[int, Row] = {row["taken"]: row[_CONTEXT:] for row in rows if row["rid"] is not None}
-        self._histories = Histories((), (), (), ())
+        self._histories: Histories | None = None
 
     @property
     def unread(self) -> bool:
@@ -80,7 +83,7 @@ class Taken:
         for row in self._rows:
             rid, _, ready_at, before, parent = row[: _CONTEXT - 1]
             try:
-                run, history = run_of(self._runs[rid]), self._histories.of(rid)
+                run, history = run_of(self._runs[rid]), self._of(rid)
             except (ValueError, TypeError, KeyError) as error:  # a row that no version up to this one wrote
                 unreadable[rid] = f"{type(error).__name__}: {error}"
             else:
@@ -88,6 +91,9 @@ class Taken:
                     Claimed(run=run, history=history, ready_at=ready_at, trace_before=before, trace_parent=parent)
                 )
         return readable, unreadable
+
+    def _of(self, rid: int) -> History:
+        return NOTHING if self._histories is None else self._histories.of(rid)
 
 
 async def everything(con: asyncpg.Connection, names: Names, run_id: str) -> AsyncIterator[Recorded]:

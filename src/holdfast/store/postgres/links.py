@@ -187,9 +187,10 @@ class Links:
         """
         link = await self.take()
         limits = _PATIENT if patient else link.limits
+        begin = f"{CONNECTION.begin_reading} {limits.sql('LOCAL')}{f'; {BROAD}' if patient else ''}"
         try:
             async with asyncio.timeout(2 * limits.statement / 1000 + _SLACK_S):
-                await link.con.execute(f"{CONNECTION.begin_reading} {limits.sql('LOCAL')}{f'; {BROAD}' if patient else ''}")
+                await link.con.execute(begin)
                 yield link.con
                 await link.con.execute(CONNECTION.commit)
         except BaseException as error:

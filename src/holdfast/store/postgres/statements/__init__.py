@@ -15,11 +15,14 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
 _TABLE, _ROUTINE = re.compile(r"\bholdfast\.(?=\w)"), re.compile(r"\broutines\.(\w+)")
-# Made once, and not dependent on what was in a table that was empty a second ago: by its indexes, whatever the statistics
-# say. To plan the reading of one run anew each time takes thrice as long as to read it.
+# Made once, and not dependent on what was in a table that was empty a second ago: by its indexes, whatever the
+# statistics say. To plan the reading of one run anew each time takes thrice as long as to read it.
 _PLANNED = {
-    "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-}  # fmt: skip
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 PLANNED = "; ".join(f"SET {name} = {value}" for name, value in _PLANNED.items())
 # For what is asked in many ways, or of very many rows: until the end of the transaction, by what is asked for.
 BROAD = "; ".join(
