@@ -215,14 +215,14 @@ async def test_ten_thousand_files_do_not_hold_up_other_runs(app: App) -> None:
     async def ticking() -> None:
         nonlocal slowest
         while True:
-            before = time.perf_counter()
+            before = time.thread_time()  # what this thread did, however busy the machine is
             await asyncio.sleep(0.001)
-            slowest = max(slowest, time.perf_counter() - before)
+            slowest = max(slowest, time.thread_time() - before)
 
     async with app.test(always_suspend=True) as t:
         run = await t.start(job())
         ticker = asyncio.create_task(ticking())
         await run.result()
         ticker.cancel()
-    # all of it on the loop would take seconds; other processes may have the core for some tenths of one
-    assert slowest < 1.5, f"the loop stood still for {slowest:.3f} s"
+    # all of it on the loop would take seconds
+    assert slowest < 1, f"the loop was busy for {slowest:.3f} s without looking up"
