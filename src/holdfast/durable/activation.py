@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from holdfast import codec
-from holdfast.clock import SECOND, boot_seconds
+from holdfast.clock import boot_seconds
 from holdfast.durable import asks, ending
-from holdfast.durable.alarm import Alarm
 from holdfast.durable.asks import Ask, Chunk, Effect
 from holdfast.durable.catalog import Agent
 from holdfast.durable.core import Core
@@ -20,8 +18,10 @@ from holdfast.durable.draft import Draft
 from holdfast.durable.effects import Ended, backoff
 from holdfast.durable.mailbox import Mailbox, item_of
 from holdfast.durable.observer import Observer
+from holdfast.durable.outgoing import Outgoing
 from holdfast.durable.points import reach
 from holdfast.durable.replay import make_core
+from holdfast.durable.resting import Resting
 from holdfast.durable.running import Running
 from holdfast.durable.services import Services
 from holdfast.durable.wishes import write
@@ -76,20 +76,15 @@ class Activation:
             services.effects, services.clock, prefix, self._effects_ended, self._log, self._observer,
             self._workspace, self._workspace_broke, (run.rid, run.epoch),
         )  # fmt: skip
-        self._last_seq = _last_seq(claimed)
         self._mail = Mailbox(claimed, services.store)
-        self._asks: deque[Callable[[Draft], None]] = deque()  # writes that effects of the same drain wait for
-        self._results: deque[Callable[[Draft], None]] = deque()
+        self._out = Outgoing(run, services.clock, self._mail, _last_seq(claimed))
+        self._resting = Resting(run, services, self._alarmed, self._suspend_if_quiet)
         self._to_start: list[Effect | Chunk] = []
-        self._end: End | None = None
         self._entries = sum(entry.branch is None for entry in claimed.history.entries)  # in maps they do not count
         self._retries: list[tuple[Effect, Entry]] = []  # to be tried again, once that is durable
         self._leaving = False
         self._pausing = run.pause_at is not None and run.cancel_at is None  # leave it paused
         self._in_flight = False
-        self._alarm = Alarm(services.clock, self._alarmed)
-        self._linger: asyncio.TimerHandle | None = None
-        self._progress = run.progress
         self._restless_since: float | None = None
         self._flight: asyncio.Task[None] | None = None
         self._broken = False
@@ -100,9 +95,8 @@ class Activation:
     def quiescent(self) -> bool:
         """Whether only the outside can move this run."""
         return not (
-            self._running.busy or self._in_flight or self._asks or self._results or self._mail or self._to_start
-            or self._restless_since is not None
-        )  # fmt: skip
+            self._running.busy or self._in_flight or self._out or self._to_start or self._restless_since is not None
+        )
 
     @_watched
     def start(self) -> None:
@@ -153,7 +147,7 @@ class Activation:
     @_watched
     def leave_early(self) -> None:
         """Others want the place: suspend now if quiescent, without lingering."""
-        if self._linger is not None:
+        if self._resting.lingers:
             self._suspend_if_quiet()
 
     @_watched
@@ -171,7 +165,7 @@ class Activation:
         if not self._pausing:
             self.retire()
             return
-        draft = Draft(self._last_seq, self._clock.now())
+        draft = Draft(self._out.last_seq, self._clock.now())
         draft.end = Pause()
         self._commit(draft)
 
@@ -183,7 +177,7 @@ class Activation:
         if self.retired:
             return
         self.retired = True
-        self._cancel_alarms()
+        self._resting.stop()
         self._running.cancel_all()
         core, self.core = self.core, None
         if core is not None and core.retire():
@@ -195,7 +189,10 @@ class Activation:
         self._services.workspaces.leave(self._workspace)
         self._observer.left(end, handed_back=self._leaving)
         self._services.gone(self)
-        del self._running, self._alarm  # they call back to here: without them it goes at once, with its last reference
+        del (
+            self._running,
+            self._resting,
+        )  # they call back to here: without them it goes at once, with its last reference
 
     def broke(self, error: BaseException) -> None:
         """Something raised that must not: a defect of Holdfast's, which a person has to look at."""
@@ -210,7 +207,7 @@ class Activation:
             return
         self._broken = True
         self._in_flight = False
-        self._results.clear()
+        self._out.results.clear()
         failed = codec.failure_of(error)
         why = codec.pack_failure("InternalError", f"{failed.type_name}: {failed.message}", failed.traceback_text)
         self._stop_with(Block(why=why))
@@ -234,7 +231,7 @@ class Activation:
     def _pump(self) -> None:
         """Let the body run until it rests, a bounded number of callbacks per turn; then do what it asked for."""
         core, services = self.core, self._services
-        if self.retired or core is None or self._end is not None:
+        if self.retired or core is None or self._out.end is not None:
             return
         services.busy_with(self.run)
         try:
@@ -273,32 +270,32 @@ class Activation:
         match ask:
             case asks.Effect() | asks.Chunk():
                 if isinstance(ask, asks.Effect) and ask.call.options.effect == "at_most_once" and not ask.begun:
-                    self._asks.append(lambda draft: write(draft, self.run, ask))
+                    self._out.asks.append(lambda draft: write(draft, self.run, ask))
                 self._to_start.append(ask)
             case asks.Abandon():
                 self._to_start = [work for work in self._to_start if work.key != ask.key]
                 self._running.abandon(ask.key)
             case asks.BranchEnded():
-                self._results.append(lambda draft: draft.item(ask.item, ok=ask.ok, value=ask.value))
+                self._out.results.append(lambda draft: draft.item(ask.item, ok=ask.ok, value=ask.value))
             case _:
-                self._asks.append(lambda draft: write(draft, self.run, ask))
+                self._out.asks.append(lambda draft: write(draft, self.run, ask))
 
     def _body_ended(self) -> None:
         assert self.core is not None, "a pumped activation has a core"
         if not self.core.blocked:
             self.core.end_check()
-        self._results.clear()
+        self._out.results.clear()
         self._mail.clear()
         returns = codec.hints_of(self._agent.fn).returns
         self._stop_with(ending.end_of(self.core, returns, self._clock.now()))
 
     def _stop_with(self, end: End) -> None:
         """Write what is still to be written, then the end."""
-        self._end = end
+        self._out.end = end
         self._to_start.clear()
         self._running.cancel_all()
         if isinstance(end, Block):
-            self._asks.clear()
+            self._out.asks.clear()
             self.say(logging.ERROR, f"blocked: {codec.Failed.unpack(end.why).message}")
         elif isinstance(end, Pause) and end.why is not None:
             self.say(logging.ERROR, f"paused: {codec.Failed.unpack(end.why).message}")
@@ -310,7 +307,7 @@ class Activation:
     def _effects_ended(self, ended: Sequence[tuple[Effect, Ended]]) -> None:
         reach("effect-ended", self.run.id)
         for effect, outcome in ended:
-            self._results.append(partial(self._record, effect, outcome))
+            self._out.results.append(partial(self._record, effect, outcome))
         self._flush()
 
     def _record(self, effect: Effect, ended: Ended, draft: Draft) -> None:
@@ -335,14 +332,15 @@ class Activation:
 
     def _flush(self) -> None:
         """Commit what is ready; else read news; else start what may start; else rest."""
-        if self.retired or self._in_flight or (self._restless_since is not None and self._end is None):
+        out = self._out
+        if self.retired or self._in_flight or (self._restless_since is not None and out.end is None):
             return
-        if self._to_start and not self._asks and not self._leaving and not self._cancel_is_due():
+        if self._to_start and not out.asks and not self._leaving and not out.cancel_is_due(self.core):
             works, self._to_start = self._to_start, []
             self._start_effects(works)
-        if self._may_write and (draft := self._compose()):
+        if out.may_have(self.core) and (draft := out.draft(self.core, self._pause)):
             self._commit(draft)
-        elif self._end is None and self._mail.unread:
+        elif out.end is None and self._mail.unread:
             self._fly(self._read_news())
         elif self._leaving and not self._running.busy:
             self._leave()
@@ -360,60 +358,9 @@ class Activation:
         if isinstance(error, Exception):
             self.broke(error)
 
-    @property
-    def _may_write(self) -> bool:
-        """Whether there may be something to write. Asked twice for every step, so it does not make a draft to see."""
-        core = self.core
-        return bool(
-            self._asks
-            or self._results
-            or self._mail
-            or self._end is not None
-            or self.run.deadline_at is not None
-            or (core is not None and (core.progress is not None or core.timers.next_deadline() is not None))
-        )
-
-    def _compose(self) -> Draft:
-        core = self.core
-        draft = Draft(self._last_seq, max(self._clock.now(), core.now if core else 0))
-        _move(self._asks, draft)
-        if self._end is None and self._mail:
-            # Before the results, among them the ends of children that a cancel has ended: see Mailbox.read.
-            self._mail.write(draft, self._add_cancel, self._pause, self._branch_of)
-        _move(self._results, draft)
-        if core is not None and core.progress is not None and core.progress != self._progress:
-            draft.progress = self._progress = core.progress
-        if self._end is not None:
-            draft.end = None if self._asks else self._end
-            return draft
-        self._add_time(draft)
-        return draft
-
-    def _cancel_is_due(self) -> bool:
-        """A cancel that is known comes before the effects of the drain that preceded it."""
-        if self.core is not None and self.core.cancelling is not None:
-            return False  # it has come, and what is asked for now cleans up
-        deadline = self.run.deadline_at
-        return (bool(self._mail) and self._mail.has_cancel) or (deadline is not None and deadline <= self._clock.now())
-
-    def _add_time(self, draft: Draft) -> None:
-        """What the clock has made due: timers, the run's own deadline."""
-        if self.core is None:
-            return
-        if due := self.core.timers.due(draft.at):
-            draft.fired(due)
-        deadline = self.run.deadline_at
-        if deadline is not None and deadline <= draft.at:
-            timeout = (deadline - self.run.created_at) / SECOND
-            self._add_cancel(draft, f"the run's timeout of {timeout:g} s passed", timed_out=True)
-
-    def _add_cancel(self, draft: Draft, reason: str, *, timed_out: bool = False) -> None:
-        if self.core is not None and self.core.cancelling is None and not draft.cancels_run:
-            draft.cancel(timed_out=timed_out, reason=reason)
-
     def _commit(self, draft: Draft) -> None:
         self._in_flight = True
-        waits = bool(self._asks) or draft.cancels_run
+        waits = bool(self._out.asks) or draft.cancels_run
         starting, self._to_start = ([], self._to_start) if waits else (self._to_start, [])
         reach(_BEFORE.get(type(draft.end), "committing"), self.run.id)
         delta = self._observer.stamped(draft.delta(self.run.rid, self.run.epoch))
@@ -446,13 +393,13 @@ class Activation:
         self._services.lost()
 
     def _committed(self, draft: Draft, starting: Sequence[Effect | Chunk]) -> None:
-        self._last_seq = draft.last_seq
+        self._out.last_seq = draft.last_seq
         before, self._entries = self._entries, self._entries + draft.counted
         if self._retries:
             retries, self._retries = self._retries, []
             for effect, attempt in retries:
                 self._running.park(effect, attempt)
-        if self._end is None and self._entries // MAX_ENTRIES > before // MAX_ENTRIES:
+        if self._out.end is None and self._entries // MAX_ENTRIES > before // MAX_ENTRIES:
             self._stop_with(self._too_long())
             return
         if isinstance(draft.end, Suspend):  # news came while it was suspending
@@ -463,7 +410,7 @@ class Activation:
             if draft.groups:
                 self._mail.moved(group.map for group in draft.groups)
             self.core.push(draft.deliveries)
-        if self._end is not None:  # it was to end while this was in flight
+        if self._out.end is not None:  # it was to end while this was in flight
             self._flush()
             return
         if starting:
@@ -479,8 +426,7 @@ class Activation:
             self.say(logging.CRITICAL, f"its end cannot be stored: {error}")
             self.retire()
             return
-        self._asks.clear()
-        self._results.clear()
+        self._out.drop()
         self._stop_with(ending.failed("StoreRejected", str(error), self._clock.now()))
 
     # -- reading
@@ -489,7 +435,7 @@ class Activation:
         try:
             for map_hash, children in await self._mail.read():
                 for child in children:
-                    self._results.append(self._child_item(map_hash, child))
+                    self._out.results.append(self._child_item(map_hash, child))
         except StoreError as error:
             self.say(logging.WARNING, f"news could not be read ({error}); trying again")
             await asyncio.sleep(_READ_AGAIN)
@@ -501,11 +447,6 @@ class Activation:
         ref = item_of(map_hash, child, self._within(map_hash))
         return lambda draft: draft.item(ref, ok=child.ok, value=None)
 
-    def _branch_of(self, key: str) -> int | None:
-        """The branch in which a promise was declared or a child started."""
-        intent = self.core.recorded.intents.get(key) if self.core else None
-        return intent.branch if intent else None
-
     def _within(self, map_hash: int) -> int | None:
         run = self.core.maps.get(map_hash) if self.core else None
         return run.scope.branch if run else None
@@ -513,80 +454,35 @@ class Activation:
     # -- resting
 
     def _rest(self) -> None:
-        if self.retired or self.core is None or self._end is not None:
+        if self.retired or self.core is None or self._out.end is not None:
             return
         if self._running.parked and self._services.may_begin() and not self._leaving:
             self._running.begin_due()
-        wake_at = self._next_wake()
-        self._alarm.set(wake_at)
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
-        if not self.quiescent or self._is_near(wake_at):
-            return
-        if self._linger_s and not self._services.pressed():
-            self._linger = asyncio.get_running_loop().call_later(self._linger_s, self._linger_over)
-        else:
-            self._suspend_if_quiet()
-
-    @property
-    def _linger_s(self) -> float:
-        """Seconds to stay in memory for news: longer for runs that are expensive to replay."""
-        settings = self._services.settings
-        return settings.linger + settings.linger_per_entry * self._last_seq if settings.linger else 0.0
-
-    def _is_near(self, wake_at: int | None) -> bool:
-        """Whether time wakes the run so soon that it had better stay."""
-        return wake_at is not None and wake_at - self._clock.now() <= self._linger_s * SECOND
-
-    @_watched
-    def _linger_over(self) -> None:
-        self._linger = None
-        if not self._is_near(self._next_wake()):
+        if self._resting.rest(self.core, self._running, self._out.last_seq, quiescent=self.quiescent):
             self._suspend_if_quiet()
 
     @_watched
     def _suspend_if_quiet(self) -> None:
-        self._linger = None
-        if self.retired or not self.quiescent or self._end is not None or self._mail.unread:
+        if self.retired or self.core is None:
             return
-        draft = Draft(self._last_seq, self._clock.now())
-        draft.end = Suspend(wakes=self._mail.read_to, wake_at=self._next_wake())
+        self._resting.stop_lingering()
+        if not self.quiescent or self._out.end is not None or self._mail.unread:
+            return
+        draft = Draft(self._out.last_seq, self._clock.now())
+        draft.end = Suspend(wakes=self._mail.read_to, wake_at=self._resting.next_wake(self.core, self._running))
         self._commit(draft)
-
-    def _next_wake(self) -> int | None:
-        assert self.core is not None, "asked of a replayed activation"
-        wake_at = self.run.deadline_at if self.core.cancelling is None else self._grace_ends()
-        for when in (self.core.timers.next_deadline(), self._running.next_retry()):
-            if when is not None and (wake_at is None or when < wake_at):
-                wake_at = when
-        return wake_at
-
-    def _grace_ends(self) -> int:
-        assert self.core is not None and self.core.cancelling is not None, "asked of a cancelled run"
-        return self.core.cancelling.at + int(self._services.settings.grace * SECOND)
 
     @_watched
     def _alarmed(self) -> None:
         if self.retired or self.core is None:
             return
-        if self.core.cancelling is not None and self._clock.now() >= self._grace_ends() and self._end is None:
+        cancelling, over = self.core.cancelling, self._clock.now()
+        if cancelling is not None and over >= self._resting.grace_ends(self.core) and self._out.end is None:
             self.say(logging.WARNING, "its time to clean up is over")
-            self._results.clear()
-            self._stop_with(ending.cancelled(self.core.cancelling, self._clock.now()))
+            self._out.results.clear()
+            self._stop_with(ending.cancelled(cancelling, over))
         else:
             self._flush()
-
-    def _cancel_alarms(self) -> None:
-        self._alarm.set(None)
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
-
-
-def _move(waiting: deque[Callable[[Draft], None]], draft: Draft) -> None:
-    while waiting and not draft.full:
-        waiting.popleft()(draft)
 
 
 def _may_have_begun(work: Effect | Chunk) -> bool:
