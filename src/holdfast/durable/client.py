@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
@@ -13,10 +13,12 @@ from typing import Any, Generic, TypeVar, cast
 import jsonschema
 
 from holdfast import codec
-from holdfast.clock import Duration, micros, new_id
+from holdfast.clock import Clock, Duration, micros, new_id
 from holdfast.durable.calls import Call
+from holdfast.durable.catalog import Catalog
 from holdfast.durable.events import heard
 from holdfast.durable.handles import Run
+from holdfast.durable.lobby import Lobby
 from holdfast.durable.operations import PAUSED, checked_tags
 from holdfast.durable.patience import Patience
 from holdfast.durable.reading import Reading
@@ -36,7 +38,7 @@ from holdfast.records.run import Activation, NewRun, Status
 from holdfast.records.run import Run as RunRecord
 from holdfast.records.usage import Usage, total, usage_in
 from holdfast.records.worker import Demand, Hosted, Worker
-from holdfast.store.base import RunFilter
+from holdfast.store.base import RunFilter, Store
 
 R = TypeVar("R")
 _PAGE = 1000
@@ -64,10 +66,7 @@ class StoredRun(Run[R], Generic[R]):
             TimeoutError: ``timeout`` passed first.
             StoreUnusable: the store cannot be asked any more, and waiting would not mend it.
         """
-        over = await self._client.wait_until(
-            self.id, lambda run: run.status.ended or needs_a_person(run), timeout=timeout
-        )
-        return cast(R, self._client.outcome(over))
+        return cast(R, self._client.outcome(await self._client.until_over(self.id, timeout=timeout)))
 
     async def status(self) -> str:
         """Where it stands: ``queued``, ``running``, ``waiting``, ``succeeded`` …."""
@@ -105,6 +104,10 @@ class StoredRun(Run[R], Generic[R]):
 
 class Client(Reading):
     """Starts, finds and tells runs. Made by ``app.open`` and ``app.connect``."""
+
+    def __init__(self, store: Store, catalog: Catalog, clock: Clock) -> None:
+        super().__init__(store, catalog, clock)
+        self._lobby = Lobby(store, _LOOK_AGAIN)
 
     async def start(
         self,
@@ -302,15 +305,29 @@ class Client(Reading):
             StoreUnusable: the store cannot be asked any more, and waiting would not mend it.
         """
         patience = Patience(f"run {run_id}")
-        try:
-            async with asyncio.timeout(None if timeout is None else micros(timeout) / 1e6):
+        with _so_long(run_id, timeout, patience):
+            async with asyncio.timeout(_seconds(timeout)):
                 async with aclosing(patience.answers(self.store, partial(self.info, run_id), _LOOK_AGAIN)) as records:
                     while not met(record := await anext(records)):
                         pass
                     return record
-        except TimeoutError:
-            stands = "has not come to that" if patience.trouble is None else f"cannot be asked for: {patience.trouble}"
-            raise TimeoutError(f"after {timeout} run {run_id} {stands}. It goes on") from patience.trouble
+
+    async def until_over(self, run_id: str, *, timeout: Duration | None = None) -> RunRecord:
+        """Wait until a run has ended, or has stopped itself; returns its record. Raises the same as :meth:`wait_until`.
+
+        However many runs are waited for at a time, the store is asked one question after each change.
+        """
+        look = partial(self._lobby.patience.ask, partial(self.info, run_id))
+        with _so_long(run_id, timeout, self._lobby.patience):
+            async with asyncio.timeout(_seconds(timeout)):
+                record = await look()
+                while not _is_over(record):
+                    with self._lobby.seat(run_id) as seat:
+                        record = await look()
+                        if not _is_over(record):
+                            await seat
+                            record = await look()
+                return record
 
     # -- inside
 
@@ -354,6 +371,24 @@ class Client(Reading):
         data = codec.unpack(record.result or b"")
         returns = codec.hints_of(agent.fn).returns if agent is not None else Any
         return codec.shape_of(returns).decode(data)
+
+
+@contextmanager
+def _so_long(run_id: str, timeout: Duration | None, patience: Patience) -> Iterator[None]:
+    """Says which run was waited for, and what kept it."""
+    try:
+        yield
+    except TimeoutError:
+        stands = "has not come to that" if patience.trouble is None else f"cannot be asked for: {patience.trouble}"
+        raise TimeoutError(f"after {timeout} run {run_id} {stands}. It goes on") from patience.trouble
+
+
+def _seconds(timeout: Duration | None) -> float | None:
+    return None if timeout is None else micros(timeout) / 1e6
+
+
+def _is_over(run: RunRecord) -> bool:
+    return run.status.ended or needs_a_person(run)
 
 
 def needs_a_person(run: RunRecord) -> bool:

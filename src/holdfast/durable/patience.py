@@ -22,13 +22,13 @@ class Patience:
     """The patience of one who waits.
 
     Args:
-        what: is waited for, in words, for the log.
+        what: is waited for, in words, for the log; or what says so then.
 
     Attributes:
         trouble: what the store says while it is away, None while it answers.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str | Callable[[], str]) -> None:
         self.trouble: StoreBusy | None = None
         self._what = what
 
@@ -77,10 +77,13 @@ class Patience:
 
     def _bear(self, trouble: StoreBusy) -> None:
         if self.trouble is None:
-            logger.warning("waiting for %s, though the store does not answer (%s)", self._what, trouble)
+            logger.warning("waiting for %s, though the store does not answer (%s)", self._said(), trouble)
         self.trouble = trouble
 
     def _take_heart(self) -> None:
         if self.trouble is not None:
-            logger.info("the store answers again; waiting for %s", self._what)
+            logger.info("the store answers again; waiting for %s", self._said())
         self.trouble = None
+
+    def _said(self) -> str:
+        return self._what if isinstance(self._what, str) else self._what()

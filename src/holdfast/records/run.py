@@ -25,6 +25,7 @@ class Status(StrEnum):
 
 
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+STOPPED = ENDED | {Status.PAUSED, Status.BLOCKED}  # what goes on neither by itself, nor by time or news
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

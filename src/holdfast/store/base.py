@@ -80,6 +80,9 @@ class Runs(Protocol):
     async def get(self, run_id: str) -> Run | None:
         """The run of this id."""
 
+    async def stopped(self, run_ids: Sequence[str]) -> list[str]:
+        """Which of these runs have ended, or are paused or blocked."""
+
     async def by_key(self, agent: str, key: str) -> Run | None:
         """The run of this agent with this idempotency key."""
 

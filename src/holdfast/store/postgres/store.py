@@ -119,6 +119,9 @@ class PostgresStore:
         self._refuse_closed()
         return await self._gathering.get(run_id)
 
+    async def stopped(self, run_ids: Sequence[str]) -> list[str]:
+        return [id for (id,) in await self._links.fetch(RUNS.stopped, run_ids)]
+
     async def by_key(self, agent: str, key: str) -> Run | None:
         return _one(await self._links.fetch(RUNS.by_key, agent, stored(key)))
 

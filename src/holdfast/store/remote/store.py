@@ -14,7 +14,7 @@ from holdfast.errors import NotFound, StoreUnusable, UnknownRun, WrongState
 from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, History, ItemIndex
 from holdfast.records.repair import Fork, RetentionRule
-from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
+from holdfast.records.run import STOPPED, Activation, NewRun, Population, Run, Started, Status
 from holdfast.records.worker import Demand, Quota, Worker
 from holdfast.store.base import NO_QUOTAS, Recorded, RunFilter
 from holdfast.store.remote.api import Api, segment
@@ -81,6 +81,10 @@ class HttpStore:
             return self._run(await self.api.get(f"/api/runs/{segment(run_id)}"))
         except UnknownRun:
             return None
+
+    async def stopped(self, run_ids: Sequence[str]) -> list[str]:
+        runs = await asyncio.gather(*(self.get(run_id) for run_id in run_ids))
+        return [run.id for run in runs if run is not None and run.status in STOPPED]
 
     async def by_key(self, agent: str, key: str) -> Run | None:
         found = await self.find(RunFilter(agent=agent, key=key, limit=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
@@ -96,6 +97,11 @@ class SqliteStore:
 
     async def get(self, run_id: str) -> Run | None:
         return self._one(RUNS.get, (run_id,))
+
+    async def stopped(self, run_ids: Sequence[str]) -> list[str]:
+        asked = _fetch, RUNS.stopped, (json.dumps(run_ids),)
+        rows = self._read(*asked) if len(run_ids) <= SMALL_ROWS else await self._read_apart(*asked)
+        return [id for (id,) in rows]
 
     async def by_key(self, agent: str, key: str) -> Run | None:
         return self._one(RUNS.by_key, (agent, key))

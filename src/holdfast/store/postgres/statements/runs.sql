@@ -10,6 +10,11 @@ SELECT * FROM routines.run_rows WHERE rid = ANY ($1::bigint[]);
 -- The runs of these ids, newest first.
 SELECT * FROM routines.run_rows WHERE id = ANY ($1::text[]) ORDER BY id DESC;
 
+-- name: stopped
+-- Which of these runs have ended, or go on only if somebody resumes them.
+SELECT id FROM holdfast.runs
+WHERE id = ANY ($1::text[]) AND status IN ('succeeded', 'failed', 'cancelled', 'paused', 'blocked');
+
 -- name: by_key
 -- The run of this agent and idempotency key.
 SELECT * FROM routines.run_rows WHERE rid = (SELECT rid FROM holdfast.runs WHERE started_as = $1 AND key = $2);

@@ -32,6 +32,11 @@ SELECT * FROM run_rows WHERE id = ?;
 -- The runs of these row numbers.
 SELECT * FROM run_rows WHERE rid IN (SELECT value FROM json_each(?));
 
+-- name: stopped
+-- Which of these runs have ended, or go on only if somebody resumes them.
+SELECT id FROM runs
+WHERE id IN (SELECT value FROM json_each(?)) AND status IN ('succeeded', 'failed', 'cancelled', 'paused', 'blocked');
+
 -- name: by_key
 -- The run of this agent and idempotency key.
 SELECT * FROM run_rows WHERE rid = (SELECT rid FROM runs WHERE started_as = ? AND key = ?);
