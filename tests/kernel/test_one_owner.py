@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,6 +47,47 @@ async def test_a_stale_owners_writes_fail_whole_and_it_stops(app: App, world: Wo
         assert stale.active == {}
         await stale.stop()
     assert world.done == ["slow", "slow", "after"]
+
+
+@pytest.mark.parametrize("in_a_map", [False, True])
+async def test_a_step_that_stood_in_line_until_the_lease_had_ended_is_no_failure(
+    app: App, world: World, monkeypatch: pytest.MonkeyPatch, in_a_map: bool
+) -> None:
+    """It waited for a thread, and by then the lease had ended for a moment: the run goes on elsewhere."""
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def first() -> str:
+        at_work.set()
+        assert go_on.wait(60)
+        return "first"
+
+    def second(item: str = "") -> str:
+        world.done.append("second")
+        return "second"
+
+    @app.agent
+    async def holds_the_thread(ctx: Context) -> str:
+        return await ctx.step(first)
+
+    @app.agent
+    async def stands_in_line(ctx: Context) -> list[str]:
+        if in_a_map:
+            return list(await ctx.map(second, ["item"], key=str, checkpoint_every=10))
+        return [await ctx.step(second)]
+
+    async with app.test(settings=Settings(threads=1)) as t:
+        other = await t.start(holds_the_thread())
+        assert await asyncio.to_thread(at_work.wait, 60)
+        run, worker = await t.start(stands_in_line()), t.worker
+        was, line = worker.id, worker._pool._work_queue
+        while not line.qsize():  # noqa: ASYNC110  # a queue says so to nobody
+            await asyncio.sleep(0.001)
+        monkeypatch.setattr(worker._effects, "may_begin", lambda: False)
+        go_on.set()
+        assert await run.result() == ["second"]
+        assert await other.result() == "first"
+        assert worker.id != was, "it has joined again"
+    assert world.done == ["second"]
 
 
 async def test_two_workers_never_execute_one_run_at_once(app: App, world: World) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from holdfast import codec
 from holdfast.clock import SECOND, jitter
@@ -98,6 +98,7 @@ class Effects:
         self._replaced = replaced if replaced is not None else {}
         self._strays: dict[str, set[asyncio.Future[Any]]] = {}  # by run
         self.may_begin: Callable[[], bool] = lambda: True  # whether the lease still allows a function to begin
+        self.lost: Callable[[], None] = lambda: None  # told when one was to begin, and the lease had ended
         self.tell: Tell | None = None
         self.transact: Transact | None = None
 
@@ -116,6 +117,8 @@ class Effects:
                 return await self.transact(effect, info)
             value = await self._begun(effect, info)
             return Ended(True, codec.pack(shape.settle(value)[0]))
+        except LeaseLost:
+            return await self._stand_aside()
         except NotStorable as error:  # the same value would fail again
             return Ended(ok=False, value=codec.failure_of(error).pack())
         except _TimedOut as late:
@@ -132,6 +135,12 @@ class Effects:
             return _failed(options, error)
         finally:
             _step.reset(token)
+
+    async def _stand_aside(self) -> NoReturn:
+        """It was not done, and another owner will do it: no outcome. The activation, which is over, cancels this."""
+        self.lost()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("nobody ends that future")
 
     def _begun(self, effect: Effect, info: StepInfo) -> Awaitable[Any]:
         """What to wait for: the function's own coroutine where that will do."""

@@ -175,7 +175,7 @@ class Worker:
             gone=self._gone,
             lost=self._lost,
         )
-        self._effects.may_begin = self._lease.held
+        self._effects.may_begin, self._effects.lost = self._lease.held, self._lost
         self._effects.transact = Transactor(
             partial(self._store.transact, self.id), self._lease.held, self._settings.lease / 3
         ).attempt
