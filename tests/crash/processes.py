@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Main = Callable[[], Coroutine[Any, Any, None]]
-PATIENCE = 30.0  # seconds; only what hangs takes so long
+PATIENCE = 120.0  # seconds: a machine may be very busy, and nothing that works waits for so long
 
 
 def until(condition: Callable[[], T], what: str, timeout: float = PATIENCE) -> T:
