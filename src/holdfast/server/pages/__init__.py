@@ -8,16 +8,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 from holdfast.server.pages import confirm, inbox, login, matter, sso
+from holdfast.server.pages.rendering import sorry
 
 ROUTERS = (login, sso, inbox, matter, confirm)
 
 
 def install(app: FastAPI) -> None:
-    """Add the pages to an application."""
+    """Add the pages to an application that answers with problems already."""
+    problem = app.exception_handlers[HTTPException]
+
+    @app.exception_handler(404)
+    async def lost(request: Request, error: HTTPException) -> Response:
+        if _by_browser(request):
+            return sorry("Nothing is at this address. A link in a message may have been cut off: copy all of it.", 404)
+        answer: Response = await problem(request, error)
+        return answer
+
     for module in ROUTERS:
         app.include_router(module.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+
+
+def _by_browser(request: Request) -> bool:
+    """Whether a person at a browser asks, rather than a program."""
+    return not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get("accept", "")
