@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.cli.shell import WITHIN, Shell, end, until
 
 
@@ -138,3 +140,17 @@ def test_dev_begins_again_when_code_changes_and_runs_go_on(shell: Shell) -> None
     dev.send_signal(signal.SIGINT)
     assert end(dev).code == 0
     assert shell("workers", "list", "--json").json["workers"] == []
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "ftp://h", "https://", "https://h/under", "https://h:x", "https://a@h"]
+)
+def test_an_address_that_is_none_is_refused_before_anything_listens_or_is_made(shell: Shell, address: str) -> None:
+    own = ("--store", shell.store("shop"))
+    shell("people", "add", "ann", *own)
+    served, linked = (
+        shell.inside("server", "--port", "0", "--public-url", address, *own),
+        shell.inside("people", "link", "ann", "--server", address, *own),
+    )
+    assert (served.code, linked.code) == (2, 2)
+    assert "--public-url is no address of a server" in served.err and "--server is no address" in linked.err
