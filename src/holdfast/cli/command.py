@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -37,6 +38,7 @@ from holdfast.cli import (
     workers,
 )
 from holdfast.cli.codes import Exit, code_of, epilog
+from holdfast.cli.output import say
 from holdfast.cli.problems import tell
 from holdfast.errors import HoldfastError
 
@@ -116,6 +118,21 @@ app.add_typer(_tokens, name="tokens")
 _tokens.command("new")(tokens.new)
 _tokens.command("list")(tokens.list_tokens)
 _tokens.command("revoke")(tokens.revoke)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"holdfast {importlib.metadata.version('holdfast')}, Python {sys.version.split()[0]}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which Holdfast this is.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
