@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -154,3 +155,16 @@ def test_an_address_that_is_none_is_refused_before_anything_listens_or_is_made(s
     )
     assert (served.code, linked.code) == (2, 2)
     assert "--public-url is no address of a server" in served.err and "--server is no address" in linked.err
+
+
+def test_dev_ends_at_once_where_it_cannot_listen_and_says_so_when_it_waits_for_better_code(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = shell.inside("dev", "shop:app", "--port", str(other.getsockname()[1]))
+    assert taken.code == 2 and "choose another port" in taken.err
+    (shell.folder / "broken.py").write_text("import nothing_of_that_name\n", "utf-8")
+    dev = shell.begin("dev", "broken:app", "--port", "0")
+    assert dev.stderr is not None
+    assert "broken cannot be imported" in dev.stderr.readline()
+    assert "it begins again when a Python file here changes" in dev.stderr.readline()
+    dev.send_signal(signal.SIGINT)
+    assert end(dev).code == 0
