@@ -87,7 +87,8 @@ def test_every_verb_works_over_a_server_as_over_a_store(shell: Shell) -> None:
     assert shell("people", "list", "--json", **there).json["people"][0]["name"] == "ann"
     assert shell("tokens", "list", "--json", **there).json["tokens"][0]["person"] == "ann"
     assert shell("worker", "shop:app", **there).code == 4
-    assert shell("runs", "list", **(there | {"HOLDFAST_TOKEN": ""})).code == 2
+    stranger = shell("runs", "list", **(there | {"HOLDFAST_TOKEN": ""}))
+    assert stranger.code == 2 and "sends what is in $HOLDFAST_TOKEN" in stranger.err
     assert shell("runs", "list", **(there | {"HOLDFAST_STORE": "http://127.0.0.1:9"})).code == 6
     server.send_signal(signal.SIGTERM)
     assert end(server).code == 0

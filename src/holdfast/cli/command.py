@@ -40,7 +40,7 @@ from holdfast.cli import (
 from holdfast.cli.codes import Exit, code_of, epilog
 from holdfast.cli.output import say
 from holdfast.cli.problems import tell
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, NotAuthenticated
 
 # Typer has brought a click of its own since 0.20-odd, before that it used the real one: whichever it is, this is the
 # root of its complaints about arguments.
@@ -156,13 +156,17 @@ def _code_of(given: list[str]) -> int:
         tell("UsageError", f"{complaint.format_message()}{_advice(complaint)}", Exit.USAGE, as_json=as_json)
         return Exit.USAGE
     except HoldfastError as error:
-        tell(type(error).__name__, str(error), code_of(error), as_json=as_json)
+        tell(type(error).__name__, f"{error}{_whose(error)}", code_of(error), as_json=as_json)
         return code_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         return Exit.INTERRUPTED
     except Exception:
         traceback.print_exc()
         return Exit.FAULT
+
+
+def _whose(error: HoldfastError) -> str:
+    return ". This command sends what is in $HOLDFAST_TOKEN" if isinstance(error, NotAuthenticated) else ""
 
 
 def _advice(complaint: Any) -> str:

@@ -6,7 +6,9 @@ template lies in ``templates``, what it loads in ``static``. Forms hold ``{{ csr
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -21,14 +23,13 @@ ROUTERS = (login, sso, inbox, matter, confirm)
 
 def install(app: FastAPI) -> None:
     """Add the pages to an application that answers with problems already."""
-    problem = app.exception_handlers[HTTPException]
+    problem = cast(Callable[[Request, HTTPException], Awaitable[Response]], app.exception_handlers[HTTPException])
 
     @app.exception_handler(404)
     async def lost(request: Request, error: HTTPException) -> Response:
         if _by_browser(request):
             return sorry("Nothing is at this address. A link in a message may have been cut off: copy all of it.", 404)
-        answer: Response = await problem(request, error)
-        return answer
+        return await problem(request, error)
 
     for module in ROUTERS:
         app.include_router(module.router, include_in_schema=False)
