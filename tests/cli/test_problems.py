@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import signal
 from pathlib import Path
 
@@ -144,3 +145,10 @@ def test_the_command_explains_itself(bad: Shell) -> None:
     assert said.code == 0
     assert "Exit codes: 0 done" in said.out
     assert bad.inside().out == said.out
+    assert "Hosts agents" in said.out
+
+
+def test_the_command_says_which_it_is(bad: Shell) -> None:
+    said = bad.inside("--version")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(f"holdfast {importlib.metadata.version('holdfast')}, Python 3.")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.cli.shell import WITHIN, Shell, end, until
 
@@ -84,7 +87,8 @@ def test_every_verb_works_over_a_server_as_over_a_store(shell: Shell) -> None:
     assert shell("people", "list", "--json", **there).json["people"][0]["name"] == "ann"
     assert shell("tokens", "list", "--json", **there).json["tokens"][0]["person"] == "ann"
     assert shell("worker", "shop:app", **there).code == 4
-    assert shell("runs", "list", **(there | {"HOLDFAST_TOKEN": ""})).code == 2
+    stranger = shell("runs", "list", **(there | {"HOLDFAST_TOKEN": ""}))
+    assert stranger.code == 2 and "sends what is in $HOLDFAST_TOKEN" in stranger.err
     assert shell("runs", "list", **(there | {"HOLDFAST_STORE": "http://127.0.0.1:9"})).code == 6
     server.send_signal(signal.SIGTERM)
     assert end(server).code == 0
@@ -138,3 +142,30 @@ def test_dev_begins_again_when_code_changes_and_runs_go_on(shell: Shell) -> None
     dev.send_signal(signal.SIGINT)
     assert end(dev).code == 0
     assert shell("workers", "list", "--json").json["workers"] == []
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "ftp://h", "https://", "https://h/under", "https://h:x", "https://a@h"]
+)
+def test_an_address_that_is_none_is_refused_before_anything_listens_or_is_made(shell: Shell, address: str) -> None:
+    own = ("--store", shell.store("shop"))
+    shell("people", "add", "ann", *own)
+    served, linked = (
+        shell.inside("server", "--port", "0", "--public-url", address, *own),
+        shell.inside("people", "link", "ann", "--server", address, *own),
+    )
+    assert (served.code, linked.code) == (2, 2)
+    assert "--public-url is no address of a server" in served.err and "--server is no address" in linked.err
+
+
+def test_dev_ends_at_once_where_it_cannot_listen_and_says_so_when_it_waits_for_better_code(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = shell.inside("dev", "shop:app", "--port", str(other.getsockname()[1]))
+    assert taken.code == 2 and "choose another port" in taken.err
+    (shell.folder / "broken.py").write_text("import nothing_of_that_name\n", "utf-8")
+    dev = shell.begin("dev", "broken:app", "--port", "0")
+    assert dev.stderr is not None
+    assert "broken cannot be imported" in dev.stderr.readline()
+    assert "it begins again when a Python file here changes" in dev.stderr.readline()
+    dev.send_signal(signal.SIGINT)
+    assert end(dev).code == 0

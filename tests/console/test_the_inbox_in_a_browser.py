@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from playwright.async_api import Locator
+
 from holdfast.approvals.answers import Approve
 from holdfast.approvals.case import Person
 from tests.console.agents import carry_out, inquire
@@ -117,3 +119,47 @@ async def test_it_works_without_javascript_and_enter_decides_nothing(built: Hous
         await ann.page.get_by_role("button", name="Approve it").click()
         assert "Recorded: 1 case" in await ann.text()
     assert [await result(built, one.run_id) for one in (approval, other)] == ["paid 7 by ann", "paid 90 by ann"]
+
+
+async def test_on_a_phone_nothing_is_cut_off_and_what_was_done_is_read_downwards(built: House) -> None:
+    approval = await asked(built, carry_out("x" * 500, "y" * 500))
+    async with served(built) as url, browsing() as browser:
+        ann = await visit(browser, built, url, "ann", viewport={"width": 390, "height": 844})
+        for path in ("/inbox", f"/inbox/{approval.id}"):
+            await ann.open(path)
+            assert await ann.page.evaluate("document.documentElement.scrollWidth") == 390
+        journal = ann.page.get_by_role("region", name="Journal")
+        assert await journal.evaluate("it => it.scrollWidth <= it.clientWidth")
+        boxes = [await cell.bounding_box() for cell in await journal.get_by_role("cell").all()]
+        tops = [box["y"] for box in boxes if box]
+        assert tops == sorted(set(tops))
+
+
+async def test_what_is_decided_stays_in_view_beside_a_long_case_and_below_a_long_list(built: House) -> None:
+    approval = await asked(built, carry_out("bring the pump", "why " * 3000))
+    for n in range(9):
+        await asked(built, settle(f"c-{n}"))
+    async with served(built) as url, browsing() as browser:
+        ann = await visit(browser, built, url, "ann", viewport={"width": 1200, "height": 700})
+        approve = ann.page.get_by_role("button", name="Approve…")
+        assert await in_view(approve)
+        await ann.open(f"/inbox/{approval.id}")
+        await ann.page.mouse.wheel(0, 900)
+        await ann.page.wait_for_function("scrollY >= 900")
+        assert await in_view(ann.page.get_by_role("button", name="Approve as it is"))
+
+
+async def test_headings_descend_and_text_of_other_directions_keeps_to_itself(built: House) -> None:
+    approval = await asked(built, carry_out("مطالبة-77", "تضرر السقف"))
+    async with served(built) as url, browsing() as browser:
+        ann = await visit(browser, built, url, "ann")
+        levels = await ann.page.locator("h1, h2, h3").evaluate_all("all => all.map(one => one.tagName)")
+        assert levels == ["H1", "H2"]
+        await ann.open(f"/inbox/{approval.id}")
+        why = ann.page.get_by_text("تضرر السقف", exact=True).first
+        assert await why.evaluate("it => getComputedStyle(it).direction") == "rtl"
+
+
+async def in_view(button: Locator) -> bool:
+    box = await button.bounding_box()
+    return box is not None and 0 <= box["y"] <= box["y"] + box["height"] <= 700

@@ -206,3 +206,22 @@ async def test_a_case_is_handed_to_others(built: House) -> None:
     assert (await sent(browser, f"/inbox/{approval.id}", csrf, **form)).status_code == 303
     assert (await built.store.approval(approval.id)).to == ("role:lead", "bo")  # type: ignore[union-attr]
     assert "Nothing waits for you" in (await browser.get("/inbox")).text
+
+
+async def test_an_address_with_nothing_at_it_is_a_page_for_people_and_a_problem_for_programs(built: House) -> None:
+    browser, _ = await logged_in(built, "adjuster")
+    people, programs = {"accept": "text/html"}, {"accept": "application/json"}
+    lost = await browser.get("/inboxes", headers=people)
+    assert (lost.status_code, "<h1>" in lost.text) == (404, True)
+    assert (await browser.get("/inboxes", headers=programs)).json()["type"] == "/problems/not-found"
+    assert (await browser.get("/api/nothing", headers=people)).json()["type"] == "/problems/not-found"
+    unknown = await browser.get("/inbox/nosuch", headers=people)
+    assert unknown.status_code == 404 and "There is no such case" in unknown.text
+    assert "sqlite" not in unknown.text and "postgresql" not in unknown.text
+
+
+async def test_what_is_empty_says_so(built: House) -> None:
+    await asked(built, settle(""))
+    browser, _ = await logged_in(built, "adjuster")
+    assert '<i>claim</i> <span class="blank">empty</span>' in (await browser.get("/inbox")).text
+    assert "Nothing is chosen" in (await browser.get("/inbox/chosen")).text

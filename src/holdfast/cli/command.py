@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -37,8 +38,9 @@ from holdfast.cli import (
     workers,
 )
 from holdfast.cli.codes import Exit, code_of, epilog
+from holdfast.cli.output import say
 from holdfast.cli.problems import tell
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, NotAuthenticated
 
 # Typer has brought a click of its own since 0.20-odd, before that it used the real one: whichever it is, this is the
 # root of its complaints about arguments.
@@ -118,6 +120,21 @@ _tokens.command("list")(tokens.list_tokens)
 _tokens.command("revoke")(tokens.revoke)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"holdfast {importlib.metadata.version('holdfast')}, Python {sys.version.split()[0]}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which Holdfast this is.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit; see :mod:`holdfast.cli.codes` for the exit codes.
 
@@ -139,13 +156,17 @@ def _code_of(given: list[str]) -> int:
         tell("UsageError", f"{complaint.format_message()}{_advice(complaint)}", Exit.USAGE, as_json=as_json)
         return Exit.USAGE
     except HoldfastError as error:
-        tell(type(error).__name__, str(error), code_of(error), as_json=as_json)
+        tell(type(error).__name__, f"{error}{_whose(error)}", code_of(error), as_json=as_json)
         return code_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         return Exit.INTERRUPTED
     except Exception:
         traceback.print_exc()
         return Exit.FAULT
+
+
+def _whose(error: HoldfastError) -> str:
+    return ". This command sends what is in $HOLDFAST_TOKEN" if isinstance(error, NotAuthenticated) else ""
 
 
 def _advice(complaint: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ import typer
 from holdfast import logs
 from holdfast.cli import options
 from holdfast.cli.apps import load
+from holdfast.cli.codes import Exit
 from holdfast.cli.server import Port, serve
 from holdfast.cli.worker import STOP, LogLevel, leave_threads_behind, tell_to_stop
 from holdfast.clock import SystemClock
@@ -49,10 +49,19 @@ def dev(
     if not reload:
         asyncio.run(_run(load(place), store, port, link=link, as_json=as_json))
         return
+    _look_whether_free(port)
     options_of_child = ["--port", str(port), "--log-level", str(log_level)]
     options_of_child += ["--store", store] if store is not None else []
     options_of_child += ["--json"] if as_json else []
     asyncio.run(_Reloader(place, options_of_child, link=link).run())
+
+
+def _look_whether_free(port: int) -> None:
+    """Whoever waits for changed code would wait in vain: no change frees a port."""
+    from holdfast.server.serving import listening  # the other verbs do without a web framework
+
+    if port:
+        listening(_HOST, port).close()
 
 
 async def _run(app: App[Any], store: str | None, port: int, *, link: bool, as_json: bool) -> None:
@@ -74,7 +83,8 @@ class _Reloader:
     def __init__(self, place: str, given: list[str], *, link: bool) -> None:
         self._command = [sys.executable, "-m", "holdfast", "dev", place, "--no-reload", *given]
         self._link = link
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: asyncio.subprocess.Process | None = None
+        self._watched: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         import watchfiles  # the other verbs do without it
@@ -82,29 +92,35 @@ class _Reloader:
         stop = asyncio.Event()
         for number in STOP:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        self._begin()
+        await self._begin()
         try:
             async for changes in watchfiles.awatch(
                 Path.cwd(), watch_filter=watchfiles.PythonFilter(), stop_event=stop, raise_interrupt=False
             ):
                 logger.info("%s changed: beginning again", ", ".join(sorted(Path(path).name for _, path in changes)))
                 await self._end()
-                self._begin()
+                await self._begin()
         finally:
             await self._end()
 
-    def _begin(self) -> None:
-        self._child = subprocess.Popen([*self._command, "--link" if self._link else "--no-link"])
+    async def _begin(self) -> None:
+        child = await asyncio.create_subprocess_exec(*self._command, "--link" if self._link else "--no-link")
+        self._child, self._watched = child, asyncio.ensure_future(self._watch(child))
         self._link = False  # a link once is enough: sessions outlive the process
 
+    async def _watch(self, child: asyncio.subprocess.Process) -> None:
+        code = await child.wait()
+        if child is self._child and code not in (Exit.OK, Exit.INTERRUPTED):
+            logger.error("the process has ended (exit code %d): it begins again when a Python file here changes", code)
+
     async def _end(self) -> None:
-        child = self._child
-        if child is None or child.poll() is not None:
+        child, self._child = self._child, None
+        if child is None or child.returncode is not None:
             return
         child.send_signal(signal.SIGTERM)
         try:
-            await asyncio.to_thread(child.wait, _GRACE_S)
-        except subprocess.TimeoutExpired:
+            await asyncio.wait_for(child.wait(), _GRACE_S)
+        except TimeoutError:
             logger.warning("the process did not end within %.0f s: it is killed, its runs go on elsewhere", _GRACE_S)
             child.kill()
-            await asyncio.to_thread(child.wait)
+            await child.wait()

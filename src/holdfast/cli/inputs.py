@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Agent
@@ -61,3 +62,19 @@ def call_of(agent: Agent[Any, Any], texts: Sequence[str], whole: str | None) -> 
     if not isinstance(given, list | dict):
         raise UsageError("--input takes an object (arguments by name) or a list (by position)")
     return call_given(agent, given)
+
+
+def web_address(text: str, what: str) -> str:
+    """The address of a server as people reach it, without a slash at its end.
+
+    Raises:
+        UsageError: it is none, or has more than a host and a port; ``what`` names it.
+    """
+    try:
+        parts = urlsplit(text)
+        plain = bool(parts.hostname) and (parts.port is None or parts.port > 0) and parts.path in ("", "/")
+    except ValueError:
+        plain = False
+    if not plain or parts.scheme not in ("http", "https") or parts.query or parts.fragment or parts.username:
+        raise UsageError(f"{what} is no address of a server: {text[:80]!r}; write https://holdfast.example.com")
+    return text.rstrip("/")

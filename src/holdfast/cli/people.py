@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from holdfast.cli import options, views
+from holdfast.cli.inputs import web_address
 from holdfast.cli.output import document, say, table
 from holdfast.cli.stores import client_of, url_of
 from holdfast.clock import SystemClock
@@ -65,7 +66,7 @@ def link(
     as_json: options.Json = False,
 ) -> None:
     """Print a link with which somebody can log in, once, within a quarter of an hour."""
-    url = asyncio.run(_link(name, server, store, app))
+    url = asyncio.run(_link(name, web_address(server, "--server"), store, app))
     document({"person": name, "url": url}) if as_json else say(url)
 
 
@@ -120,7 +121,7 @@ async def _add(name: str, roles: Sequence[str], store: str | None, app: str | No
 async def _link(name: str, server: str, store: str | None, app: str | None) -> str:
     async with people_of(store, app) as people:
         found = await people.link(name)
-        return found if "://" in found else f"{server.rstrip('/')}{found}"
+        return found if "://" in found else f"{server}{found}"
 
 
 async def _with(store: str | None, app: str | None, act: Any) -> Any:

@@ -13,6 +13,7 @@ from holdfast import logs
 from holdfast.approvals.notifications.service import Notifications
 from holdfast.cli import options
 from holdfast.cli.apps import load
+from holdfast.cli.inputs import web_address
 from holdfast.cli.output import document, say
 from holdfast.cli.stores import url_of as store_url
 from holdfast.cli.worker import STOP, LogFormat, LogLevel, tell_to_stop
@@ -52,6 +53,7 @@ def server(
     this machine it listens only once somebody is known (`holdfast people add`): put a proxy with TLS in front of it.
     """
     logs.configure(json=log_format is LogFormat.JSON, level=log_level.upper())
+    public_url = web_address(public_url, "--public-url") if public_url else ""
     url = store_url(store, app)
     if is_server(url):
         raise BadOption(f"{url} is a server itself: give the database, --store sqlite:///… or postgresql://…")

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdfast.errors import HoldfastError, NotAuthenticated
+from holdfast.errors import HoldfastError, NotAuthenticated, UnknownApproval
 from holdfast.people import Caller
 from holdfast.server.pages import words
 from holdfast.server.pages.fields import pretty
@@ -29,6 +29,7 @@ _HIDDEN = "the server failed; its log says why. Whether something was done is no
 _ENDED = (
     "your session has ended and nothing was done. Log in in another tab, then go back: what you typed is still there"
 )
+_NO_CASE = "There is no such case: its run was deleted, or the link was cut off. Nothing was done."
 
 
 def page(template: str, *, who: Caller | None = None, status: int = 200, **values: Any) -> HTMLResponse:
@@ -58,6 +59,8 @@ class PageRoute(APIRoute):
                 if request.method == "GET":
                     return RedirectResponse("/login", 303)
                 return sorry(_ENDED if "session" in str(error) else str(error), 401)
+            except UnknownApproval:  # where the store is, which the error says, is nothing to people at a browser
+                return sorry(_NO_CASE, 404)
             except HoldfastError as error:
                 sort = sort_of(error)
                 if sort is FAULT:
