@@ -1,35 +1,37 @@
-"""Asking: what people ask for is done, and its answer is found out, also when the connection is lost meanwhile.
-
-Whether a request arrived whose answer was lost, its effect tells: it is sent again, and if there is nothing left to do
-the run is looked at. So an answer may credit a request with what another did at the same time; it never denies what was
-done.
-"""
+"""Asking: what people ask for is done, and its answer is found out, also when the connection is lost meanwhile."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from holdfast.clock import jitter
-from holdfast.errors import CommitUnknown, StoreBusy, UnknownRun
+from holdfast.errors import UnknownRun
+from holdfast.records.approval import AuditEntry, Ruled, Ruling
+from holdfast.records.document import Put
 from holdfast.records.repair import Fork
 from holdfast.records.run import NewRun, Run, Started, Status
+from holdfast.store.insisting import insist, several
+from holdfast.store.postgres.approvals import of_audit, of_rulings
 from holdfast.store.postgres.batch import FALLEN, ORPHANED, cancelled
 from holdfast.store.postgres.columns import of_runs
+from holdfast.store.postgres.documents import of_puts
 from holdfast.store.postgres.links import Links, Row
-from holdfast.store.postgres.statements import CONNECTION, LEASES, PROMISES, PRUNING, REPAIRS, RUNS
+from holdfast.store.postgres.statements import (
+    APPROVALS,
+    CONNECTION,
+    DOCUMENTS,
+    LEASES,
+    OUTBOX,
+    PROMISES,
+    PRUNING,
+    REPAIRS,
+    RUNS,
+)
 from holdfast.store.postgres.text import stored, stored_or_none
 from holdfast.store.postgres.values import run_of
 
-logger = logging.getLogger("holdfast.postgres")
-
 T = TypeVar("T")
-
-FIND_OUT_S = 30.0  # how long the server may be away until somebody is told that nobody knows
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
 
 
 class Asking:
@@ -49,7 +51,7 @@ class Asking:
             # whoever asks gives new ids: what is there under one of them came with the request that was lost
             return [replace(one, created=one.id == run.id) for run, one in zip(new, found, strict=True)]
 
-        return await self._insist(f"start {_several([run.id for run in new])}", send)
+        return await self._insist(f"start {several('run', [run.id for run in new])}", send)
 
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
         given = run_id, stored(reason), cancelled(reason), cancelled(FALLEN), at
@@ -97,7 +99,7 @@ class Asking:
             # how many went with them, nobody can say any more
             return len(run_ids) - len(await self._links.fetch(RUNS.get_all, list(run_ids)))
 
-        return await self._insist(f"delete {_several(run_ids)}", send)
+        return await self._insist(f"delete {several('run', run_ids)}", send)
 
     async def resolve(self, promise_id: str, *, ok: bool, value: bytes, at: int) -> bool:
         run_id, _, name = stored(promise_id).partition("/")
@@ -117,6 +119,49 @@ class Asking:
 
         await self._insist(f"register worker {worker_id}", send)
 
+    # What people decide and change
+
+    async def rule(self, rulings: Sequence[Ruling], puts: Sequence[Put]) -> list[Ruled]:
+        given = of_rulings(rulings, puts)
+
+        async def send(again: bool) -> list[Ruled]:  # by their marks the routine knows rulings that it has applied
+            return [Ruled(verdict) for verdict in _first(await self._links.write(APPROVALS.rule, *given))]
+
+        return await self._insist(f"rule on {several('approval', [one.id for one in rulings])}", send)
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        given = of_audit(entries)
+
+        async def send(again: bool) -> None:
+            if not (again and await self._links.value(APPROVALS.was_noted, *given)):
+                await self._links.write(APPROVALS.note, *given)
+
+        await self._insist(f"audit {several('act', [one.action for one in entries])}", send)
+
+    async def put(self, puts: Sequence[Put], audit: Sequence[AuditEntry]) -> bool:
+        given = (*of_puts(puts), *of_audit(audit))
+
+        async def send(again: bool) -> bool:
+            done = bool(_first(await self._links.write(DOCUMENTS.put, *given)))
+            return done or (again and await self._was_put(puts, audit))
+
+        return await self._insist(f"change {several('document', [f'{put.kind} {put.id}' for put in puts])}", send)
+
+    async def _was_put(self, puts: Sequence[Put], audit: Sequence[AuditEntry]) -> bool:
+        if audit:
+            return bool(await self._links.value(APPROVALS.was_noted, *of_audit(audit)))
+        if all(put.body is None for put in puts):
+            return False  # leaves no trace, and what is used up once (a login) is not credited to two
+        last = {(put.kind, put.id): put for put in puts}
+        return bool(await self._links.value(DOCUMENTS.was_put, *of_puts(list(last.values()))))
+
+    async def revive_message(self, n: int, now: int) -> bool:
+        async def send(again: bool) -> bool:
+            done = bool(_first(await self._links.write(OUTBOX.revive, n, now)))
+            return done or (again and bool(await self._links.value(OUTBOX.is_alive, n)))
+
+        return await self._insist(f"revive message {n}", send)
+
     # Inside
 
     async def _ask(
@@ -134,34 +179,15 @@ class Asking:
         return await self._insist(f"{verb} run {run_id}", send)
 
     async def _insist(self, what: str, send: Callable[[bool], Awaitable[T]]) -> T:
-        """Send a request; and if its answer was lost, send it again until there is one.
+        """Send a request, and find out what became of it; see :func:`holdfast.store.insisting.insist`."""
 
-        Raises:
-            CommitUnknown: the server has stayed away, and nobody knows.
-            StoreError: it was not done.
-        """
-        try:
-            return await send(False)
-        except CommitUnknown as unknown:
-            logger.warning("the answer to a request to %s was lost (%s): finding out what became of it", what, unknown)
-        loop, wait = asyncio.get_running_loop(), _FIRST_WAIT_S
-        deadline = loop.time() + FIND_OUT_S
-        while True:
-            try:
-                answer = await send(True)
+        async def settled(again: bool) -> T:
+            answer = await send(again)
+            if again:  # what it saw may not be on the standby yet
                 await self._links.write(CONNECTION.settle)
-                return answer
-            except (StoreBusy, CommitUnknown) as trouble:
-                if loop.time() + wait > deadline:
-                    raise self._unknown(what, trouble) from trouble
-            await asyncio.sleep(wait * jitter())
-            wait = min(2 * wait, _LONGEST_WAIT_S)
+            return answer
 
-    def _unknown(self, what: str, trouble: Exception) -> CommitUnknown:
-        return CommitUnknown(
-            f"{self._shown}: the answer to a request to {what} was lost, and for {FIND_OUT_S:g} s the server could not "
-            f"say what became of it ({trouble}). Once it is back, look whether it was done; if not, ask again"
-        )
+        return await insist(what, settled, shown=self._shown)
 
 
 def _started(new: Sequence[NewRun], rows: list[Row]) -> list[Started]:
@@ -174,10 +200,6 @@ def _started(new: Sequence[NewRun], rows: list[Row]) -> list[Started]:
         Started(id=id, created=fresh and id == run.id and first[id] == n, digest=digest)
         for n, (run, (id, fresh, digest)) in enumerate(zip(new, rows, strict=True))
     ]
-
-
-def _several(run_ids: Sequence[str]) -> str:
-    return f"runs {', '.join(run_ids[:3])}{', …' * (len(run_ids) > 3)}"
 
 
 def _first(rows: list[Row]) -> Any:

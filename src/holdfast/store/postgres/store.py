@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable
+from holdfast.errors import StoreUnusable
 from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
 from holdfast.records.delta import Delta, Verdict
 from holdfast.records.document import Document, Put
@@ -25,7 +25,7 @@ from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.asking import Asking
 from holdfast.store.postgres.batch import Batch
 from holdfast.store.postgres.claims import Claims
-from holdfast.store.postgres.documents import document_of, of_puts
+from holdfast.store.postgres.documents import document_of
 from holdfast.store.postgres.gathering import Gathering
 from holdfast.store.postgres.leases import PostgresKeeper
 from holdfast.store.postgres.links import Limits, Links, Row
@@ -277,19 +277,7 @@ class PostgresStore:
             return await approvals.count(con, self._names, which)
 
     async def rule(self, rulings: Sequence[Ruling], *, puts: Sequence[Put] = ()) -> list[Ruled]:
-        given = approvals.of_rulings(rulings, puts)
-        verdicts = _first(await self._do(self._twice(APPROVALS.rule, *given), stirs=True))
-        return [Ruled(verdict) for verdict in verdicts]
-
-    async def _twice(self, statement: str, *given: Any) -> list[Row]:
-        """Write what knows itself again when it is sent again."""
-        try:
-            return await self._links.write(statement, *given)
-        except CommitUnknown as unknown:
-            try:
-                return await self._links.write(statement, *given)
-            except StoreBusy:  # which is sure of the second time only
-                raise unknown from None
+        return await self._do(self._asking.rule(rulings, puts), stirs=True)
 
     async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
         return [approvals.approval_of(row) for row in await self._links.fetch(APPROVALS.due, now, limit)]
@@ -299,7 +287,7 @@ class PostgresStore:
         return found
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
-        await self._do(self._links.write(APPROVALS.note, *approvals.of_audit(entries)))
+        await self._do(self._asking.audit(entries))
 
     async def audited(
         self, *, subject: str | None = None, actor: str | None = None, run_id: str | None = None, after: int = 0,
@@ -322,8 +310,7 @@ class PostgresStore:
         return [document_of(row) for row in rows]
 
     async def put(self, puts: Sequence[Put], *, audit: Sequence[AuditEntry] = ()) -> bool:
-        given = (*of_puts(puts), *approvals.of_audit(audit))
-        return bool(_first(await self._do(self._links.write(DOCUMENTS.put, *given), stirs=True)))
+        return await self._do(self._asking.put(puts, audit), stirs=True)
 
     async def sweep_documents(self, *, now: int, limit: int) -> int:
         return int(_first(await self._do(self._links.fetch(DOCUMENTS.sweep, now, limit))))
@@ -340,7 +327,7 @@ class PostgresStore:
         return [message_of(row) for row in await self._links.fetch(OUTBOX.dead, after, limit)]
 
     async def revive_message(self, n: int, *, now: int) -> bool:
-        return bool(_first(await self._do(self._links.write(OUTBOX.revive, n, now), stirs=True)))
+        return await self._do(self._asking.revive_message(n, now), stirs=True)
 
     async def next_message(self) -> int | None:
         found: int | None = await self._links.value(OUTBOX.next)

@@ -25,6 +25,7 @@ from holdfast.records.run import Activation, NewRun, Population, Run, Started, S
 from holdfast.records.worker import Demand, Hosted, Quota, Worker
 from holdfast.store.base import NO_QUOTAS, Claimed, Recorded, RunFilter
 from holdfast.store.desk import ApprovalFilter
+from holdfast.store.insisting import insist, several
 from holdfast.store.sqlite import (
     approvals,
     audit,
@@ -278,7 +279,10 @@ class SqliteStore:
         return await self._read_apart(approvals.count, which)
 
     async def rule(self, rulings: Sequence[Ruling], *, puts: Sequence[Put] = ()) -> list[Ruled]:
-        return await self._write(apply_rulings, rulings, puts, rows=len(rulings) + len(puts))
+        async def send(again: bool) -> list[Ruled]:  # by their marks it knows rulings that were applied
+            return await self._write(apply_rulings, rulings, puts, rows=len(rulings) + len(puts))
+
+        return await insist(f"rule on {several('approval', [one.id for one in rulings])}", send, shown=self.url)
 
     async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
         return self._read(approvals.due, now, limit)
