@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from holdfast.records.worker import Hosted, Worker
@@ -10,7 +9,7 @@ from holdfast.store.postgres.leases import PostgresKeeper
 from holdfast.store.postgres.links import Limits
 from holdfast.store.postgres.nouns.ways import Ways
 from holdfast.store.postgres.statements import LEASES
-from holdfast.store.postgres.values import worker_of
+from holdfast.store.rows import hosts_text, worker_of
 
 
 class Leases(Ways):
@@ -18,10 +17,9 @@ class Leases(Ways):
 
     async def register(self, worker_id: str, *, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
         self._within(Limits.of_lease(ttl // 1000))
-        packed = json.dumps([[hosted.agent, hosted.version] for hosted in hosts])
 
         async def send(again: bool) -> None:
-            await self._links.write(LEASES.register, worker_id, host, pid, packed, ttl)
+            await self._links.write(LEASES.register, worker_id, host, pid, hosts_text(hosts), ttl)
 
         await self._insist(f"register worker {worker_id}", send)
 

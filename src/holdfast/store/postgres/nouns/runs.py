@@ -19,6 +19,7 @@ from holdfast.store.postgres.nouns.ways import Ways, first
 from holdfast.store.postgres.statements import HISTORY, RUNS, Names
 from holdfast.store.postgres.text import stored
 from holdfast.store.postgres.values import entry_of, run_of
+from holdfast.store.rows import activation_of, population_of
 
 
 class Runs(Ways):
@@ -61,10 +62,7 @@ class Runs(Ways):
     async def population(self) -> list[Population]:
         async with self._links.reading(patient=True) as con:
             rows = await con.fetch(self._names(RUNS.population))
-        return [
-            Population(agent=agent, version=version, status=Status(status), count=count)
-            for agent, version, status, count in rows
-        ]
+        return [population_of(row) for row in rows]
 
     async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         return [entry_of(row) for row in await self._links.fetch(HISTORY.page, run_id, after, limit)]
@@ -75,10 +73,7 @@ class Runs(Ways):
                 yield one
 
     async def activations(self, run_id: str) -> list[Activation]:
-        return [
-            Activation(epoch=epoch, worker=worker, build=build, at=at, trace=trace)
-            for epoch, worker, build, at, trace in await self._links.fetch(RUNS.activations, run_id)
-        ]
+        return [activation_of(row) for row in await self._links.fetch(RUNS.activations, run_id)]
 
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
         given = run_id, stored(reason), cancelled(reason), cancelled(FALLEN), at

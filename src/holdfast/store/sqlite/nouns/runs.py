@@ -11,6 +11,7 @@ from typing import Any
 from holdfast.records.journal import Entry
 from holdfast.records.run import Activation, NewRun, Population, Run, Started, Status
 from holdfast.store.base import Recorded, RunFilter
+from holdfast.store.rows import activation_of, population_of
 from holdfast.store.sqlite import history, news, runs
 from holdfast.store.sqlite.nouns.ways import Ways, fetch
 from holdfast.store.sqlite.statements import RUNS
@@ -49,10 +50,7 @@ class Runs(Ways):
 
     async def population(self) -> list[Population]:
         rows = await self._read_apart(fetch, RUNS.population)
-        return [
-            Population(agent=agent, version=version, status=Status(status), count=count)
-            for agent, version, status, count in rows
-        ]
+        return [population_of(row) for row in rows]
 
     async def journal(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         return await self._read_apart(history.page, run_id, after, limit)
@@ -73,11 +71,7 @@ class Runs(Ways):
             yield from history.everything(db, run_id)
 
     async def activations(self, run_id: str) -> list[Activation]:
-        rows = self._read(fetch, RUNS.activations, (run_id,))
-        return [
-            Activation(epoch=epoch, worker=worker, build=build, at=at, trace=trace)
-            for epoch, worker, build, at, trace in rows
-        ]
+        return [activation_of(row) for row in self._read(fetch, RUNS.activations, (run_id,))]
 
     async def cancel(self, run_id: str, *, reason: str, at: int) -> bool:
         return await self._write(news.cancel, run_id, reason, at)
