@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import built, pytest_pyfunc_call, runner
+from tests.server.conftest import built, runner
 
-__all__ = ["built", "pytest_pyfunc_call", "runner", "url"]
+__all__ = ["built", "runner", "url"]
 
 
 @pytest.fixture

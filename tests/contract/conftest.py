@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +11,6 @@ import pytest
 from holdfast.store.base import Store
 from tests.contract.making import Hand
 from tests.contract.stores import PLACES, Place
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run ``async def`` tests on the loop on which their store was opened."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    wanted = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    pyfuncitem.funcargs["runner"].run(pyfuncitem.obj(**wanted))
-    return True
 
 
 @pytest.fixture(autouse=True)

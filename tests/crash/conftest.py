@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash.place import Place
-from tests.crash.processes import Nursery
+from tests.crash.processes import Nursery, nursery
 
-
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    """Makes processes; whatever is alive at the end of the test is killed."""
-    nursery = Nursery()
-    try:
-        yield nursery
-    finally:
-        nursery.clear()
+__all__ = ["nursery"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])

@@ -13,9 +13,11 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
+
+import pytest
 
 T = TypeVar("T")
 Main = Callable[[], Coroutine[Any, Any, None]]
@@ -113,6 +115,16 @@ class Nursery:
         """Kill what is left."""
         for process in self._made:
             process.kill()
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Makes processes; whatever is alive at the end of the test is killed."""
+    nursery = Nursery()
+    try:
+        yield nursery
+    finally:
+        nursery.clear()
 
 
 def die() -> None:

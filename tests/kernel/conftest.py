@@ -6,8 +6,6 @@ it happens, in steps (see ``World``).
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,16 +15,6 @@ from holdfast import App
 from holdfast.testing import rig
 from tests.kernel.making import World
 from tests.postgres import schemas
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run ``async def`` tests."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    wanted = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(pyfuncitem.obj(**wanted))
-    return True
 
 
 @pytest.fixture

@@ -14,13 +14,14 @@ class Proxy:
 
     ``forward`` says how many more bytes of requests reach the server before the connection breaks (None: all);
     ``answering`` is cleared to keep back what the server says; ``silent_from`` does so at the first request that has
-    these bytes in it.
+    these bytes in it. The first that has those of ``lost_at`` does not arrive: every connection breaks.
     """
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self.forward: int | None = None
         self.silent_from: bytes | None = None
+        self.lost_at: bytes | None = None
         self.answering = asyncio.Event()
         self.answering.set()
         self.broken = asyncio.Event()
@@ -85,6 +86,10 @@ class Proxy:
             while data := await reader.read(_CHUNK):
                 if self.forward is not None:
                     data, self.forward = data[: self.forward], max(0, self.forward - len(data))
+                if self.lost_at is not None and self.lost_at in data:
+                    self.lost_at = None
+                    self.cut()
+                    break
                 if self.silent_from is not None and self.silent_from in data:
                     self.silent_from = None
                     self.answering.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,13 +35,3 @@ def built(url: str, runner: asyncio.Runner) -> Iterator[House]:
     manager = house(url)
     yield runner.run(manager.__aenter__())
     runner.run(manager.__aexit__(None, None, None))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run ``async def`` tests on the loop on which their house was built."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    wanted = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    pyfuncitem.funcargs["runner"].run(pyfuncitem.obj(**wanted))
-    return True

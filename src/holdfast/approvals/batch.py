@@ -11,7 +11,6 @@ from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.case import InboxFilter, Outcome, Person
 from holdfast.approvals.permits import check_addressed, check_four_eyes, check_pending
 from holdfast.approvals.rulings import Open
-from holdfast.approvals.sending import send
 from holdfast.errors import DeskRefused, UnknownApproval
 from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
 
@@ -67,7 +66,7 @@ class Batch:
         starters = dict(zip(roots, await asyncio.gather(*map(self._client.store.starter, roots)), strict=True))
         judged = [self._judge(one, found, starters) for one, found in await self._in_time(chunk)]
         ready = [one for one in judged if isinstance(one, tuple)]
-        ruled = iter(await send(self._client.store, [ruling for _, ruling in ready]) if ready else ())
+        ruled = iter(await self._client.store.rule([ruling for _, ruling in ready]) if ready else ())
         return [one if isinstance(one, Outcome) else await self._settled(*one, next(ruled), starters) for one in judged]
 
     async def _in_time(self, chunk: Chunk) -> Chunk:

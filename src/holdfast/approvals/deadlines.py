@@ -9,7 +9,6 @@ from holdfast.approvals import rulings, standing
 from holdfast.approvals.case import DEADLINE
 from holdfast.approvals.request import Decided
 from holdfast.approvals.rulings import Open
-from holdfast.approvals.sending import send
 from holdfast.approvals.standing import Standing
 from holdfast.clock import SECOND
 from holdfast.errors import WrongDigest
@@ -51,7 +50,7 @@ class Deadlines:
         now = self._now()
         documents = await self._documents(now)
         left = [ruling for row in rows if (ruling := await self._ruling(row, documents, now)) is not None]
-        ruled = await send(self._store, left) if left else ()
+        ruled = await self._store.rule(left) if left else ()
         return len(left) < len(rows) or any(one is not Ruled.OVER for one in ruled)
 
     async def _ruling(self, row: Approval, documents: Sequence[Document], now: int) -> Ruling | None:
@@ -74,7 +73,7 @@ class Deadlines:
             if used is None:
                 continue
             ruling = rulings.standing_approves(open, made.id, made.by, now=now)
-            ruled = (await send(self._store, [ruling], puts=[used.put(document.revision)]))[0]
+            ruled = (await self._store.rule([ruling], puts=[used.put(document.revision)]))[0]
             if ruled is Ruled.APPLIED:
                 return True
             if ruled is not Ruled.MOVED:  # nothing was approved: what was used is given back

@@ -16,7 +16,6 @@ from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.permits import check_addressed, check_displayed, check_four_eyes, check_pending, over
 from holdfast.approvals.routing import ADMIN, REVIEWER, addressed, groups_of, people
 from holdfast.approvals.rulings import Open, due_at_of
-from holdfast.approvals.sending import send
 from holdfast.approvals.standing import KIND, Standing
 from holdfast.approvals.terms import check_quorum
 from holdfast.clock import from_datetime, new_id, to_datetime
@@ -271,7 +270,7 @@ class Desk:
 
     async def _applied(self, ruling: Ruling) -> bool:
         """Apply a ruling. False if it was overtaken: look again."""
-        match (await send(self._store, [ruling]))[0]:
+        match (await self._store.rule([ruling]))[0]:
             case Ruled.APPLIED:
                 return True
             case Ruled.OVER:

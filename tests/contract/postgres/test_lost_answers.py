@@ -14,12 +14,14 @@ from holdfast.errors import CommitUnknown
 from holdfast.records.delta import Block
 from holdfast.records.repair import Fork
 from holdfast.records.run import Started, Status
-from holdfast.store.postgres import PostgresStore, asking
+from holdfast.store import insisting
+from holdfast.store.postgres import PostgresStore
 from tests.contract.making import NOW, Hand, delta, finish, new_run
 from tests.contract.postgres.test_lost_connections import keep_back_answers, one_link, through_a_proxy, until
 from tests.contract.postgres.test_standbys import WAITING, want_a_standby
 from tests.contract.stores import Place
 from tests.postgres import schemas
+from tests.postgres.proxy import Proxy
 from tests.postgres.server import Server
 
 __all__ = ["one_link"]  # a fixture
@@ -86,17 +88,26 @@ async def stand(store: PostgresStore, status: Status) -> Hand:
     return hand
 
 
+async def answered_by_nobody(
+    proxy: Proxy, place: Place, sent: bytes, ask: Callable[[], Awaitable[Any]], shown: str
+) -> Any:
+    """Ask, and break the connections between the commit of the request that has ``sent`` in it and its answer."""
+    proxy.silent_from = sent
+    asked = asyncio.ensure_future(ask())
+    await until(place, shown, True)
+    proxy.cut()
+    proxy.answering.set()
+    return await asked
+
+
 @pytest.mark.parametrize("verb", VERBS)
 async def test_it_was_done_and_the_answer_was_lost(place: Place, verb: str) -> None:
     wanted = VERBS[verb]
     async with through_a_proxy(place) as (proxy, store):
         await stand(store, wanted.stands)
-        proxy.silent_from = wanted.sent
-        asked = asyncio.ensure_future(wanted.ask(store))
-        await until(place, DONE.format(wanted.shown), True)
-        proxy.cut()
-        proxy.answering.set()
-        assert await asked == wanted.answer
+        shown = DONE.format(wanted.shown)
+        answer = await answered_by_nobody(proxy, place, wanted.sent, lambda: wanted.ask(store), shown)
+        assert answer == wanted.answer
         assert await asyncio.to_thread(schemas.ask, place.url, DONE.format(wanted.shown))
         assert await asyncio.to_thread(schemas.ask, place.url, "SELECT FROM holdfast.inbox HAVING count(*) > 1") == []
 
@@ -116,12 +127,9 @@ async def test_the_request_itself_was_lost(place: Place, verb: str) -> None:
 
 async def test_a_worker_whose_registration_was_answered_by_nobody_is_registered_once(place: Place) -> None:
     async with through_a_proxy(place) as (proxy, store):
-        proxy.silent_from = b"run-hand"
-        hiring = asyncio.ensure_future(Hand.hire(store, "run-hand"))
-        await until(place, "SELECT count(*) FROM holdfast.workers", 1)
-        proxy.cut()
-        proxy.answering.set()
-        await (await hiring).started()
+        registered = "SELECT EXISTS (SELECT FROM holdfast.workers)"
+        hand = await answered_by_nobody(proxy, place, b"run-hand", lambda: Hand.hire(store, "run-hand"), registered)
+        await hand.started()
         assert [worker.id for worker in await store.workers()] == ["run-hand"]
 
 
@@ -143,7 +151,7 @@ async def test_what_could_not_be_done_is_still_denied(place: Place) -> None:
 async def test_while_the_server_stays_away_nobody_is_told_that_nothing_was_done(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "FIND_OUT_S", 0.3)
+    monkeypatch.setattr(insisting, "FIND_OUT_S", 0.3)
     async with through_a_proxy(place) as (proxy, store):
         await stand(store, Status.WAITING)
         proxy.silent_from = b"late"

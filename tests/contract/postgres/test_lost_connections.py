@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from holdfast.store.postgres.nouns import ways
 
 from holdfast.errors import CommitUnknown, StoreBusy
 from holdfast.records.approval import Ruled
@@ -14,7 +15,6 @@ from holdfast.records.delta import Verdict
 from holdfast.records.run import Status
 from holdfast.store.base import Store
 from holdfast.store.postgres import PostgresStore
-from holdfast.store.postgres import store as postgres_store
 from tests.contract.desk import ask, asked, put, ruling
 from tests.contract.making import AGENT, NOW, Hand, delta, entry, new_run
 from tests.contract.stores import Place
@@ -35,7 +35,7 @@ async def through_a_proxy(place: Place) -> AsyncIterator[tuple[Proxy, PostgresSt
 @pytest.fixture(autouse=True)
 def one_link(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside the one for commits, so that it is known which connection knows which statement."""
-    monkeypatch.setattr(postgres_store, "LINKS", 1)
+    monkeypatch.setattr(ways, "LINKS", 1)
 
 
 async def keep_back_answers(proxy: Proxy, store: PostgresStore) -> None:

@@ -16,9 +16,11 @@ import apsw
 import pytest
 
 from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreUnusable
+from holdfast.records.approval import Ruled
 from holdfast.records.delta import Verdict
 from holdfast.store.sqlite import SqliteStore
 from holdfast.store.sqlite.file import CHECKPOINT_PAGES
+from tests.contract.desk import ask, asked, ruling
 from tests.contract.making import Hand, delta, entry, new_run
 
 
@@ -143,6 +145,25 @@ async def test_a_commit_of_unknown_outcome_is_settled_by_sending_it_again(tmp_pa
         store.fault = None
         assert await worker.commit(delta(run, entries=(entry(seq),))) == [Verdict.APPLIED]
     assert [one.seq for one in await store.journal(run.id)] == [1, 2]
+    await store.close()
+
+
+async def test_a_ruling_whose_commit_is_of_unknown_outcome_is_found_out(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db")
+    worker = await Hand.hire(store, "w1")
+    run = await worker.started()
+    (approval,) = await ask(worker, run, asked("a1"))
+
+    def fail(at: str) -> None:
+        if at == "after-commit":
+            store.fault = None
+            raise apsw.IOError("disk I/O error")
+
+    store.fault = fail
+    assert await store.rule([ruling(approval)]) == [Ruled.APPLIED]
+    assert store.fault is None
+    assert await store.rule([ruling(approval, by="bob")]) == [Ruled.CLOSED]
+    assert len(await store.audited(subject="a1")) == len(await store.news(run.rid, after=0)) == 1
     await store.close()
 
 

@@ -35,7 +35,7 @@ def test_a_statement_fits_the_schema(db: apsw.Connection, noun: statements.State
 
 
 def test_every_statement_is_used_and_every_used_one_exists() -> None:
-    source = "\n".join(file.read_text() for file in FOLDER.glob("*.py"))
+    source = "\n".join(file.read_text() for file in FOLDER.rglob("*.py"))
     used = set(re.findall(r"\b([A-Z]+)\.([a-z_]+)\b", source))
     named = {(noun.noun.upper(), name) for noun, name in ALL}
     assert named <= used

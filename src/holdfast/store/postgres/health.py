@@ -14,7 +14,7 @@ from holdfast.store.postgres.edge import ERRORS, unreachable
 from holdfast.store.postgres.links import connect
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import CONNECTION, HEALTH, RUNS, Names
-from holdfast.store.postgres.values import worker_of
+from holdfast.store.rows import worker_of
 
 _LOOK_S = 20.0
 _READ = "SET LOCAL statement_timeout = '10s'"

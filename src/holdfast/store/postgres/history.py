@@ -13,7 +13,8 @@ from holdfast.records.journal import Entry, History, Item
 from holdfast.records.run import Run
 from holdfast.store.base import Claimed, Recorded
 from holdfast.store.postgres.statements import BROAD, HISTORY, RUNS, Names
-from holdfast.store.postgres.values import Row, entry_of, group_of, item_of, maps_of, news_of, run_of
+from holdfast.store.postgres.values import Row, entry_of, group_of, item_of, news_of, run_of
+from holdfast.store.rows import maps_of
 
 _WINDOW = 256  # entries and items that are read together
 NOTHING = History(entries=(), maps={}, groups={}, news=())

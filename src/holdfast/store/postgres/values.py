@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast import codec
 from holdfast.errors import HoldfastError
-from holdfast.records.journal import Entry, Group, Item, ItemIndex, Kind, News, Op
+from holdfast.records.journal import Entry, Group, Item, Kind, News, Op
 from holdfast.records.run import Origin, Parent, Progress, Run, Status
-from holdfast.records.worker import Hosted, Worker
 from holdfast.store.postgres.text import read
 
 Row = Sequence[Any]
@@ -94,33 +92,3 @@ def group_of(row: Row) -> Group:
     """The group of a row."""
     _, map, total, limit, every, first_failure, done, key = row
     return Group(map=map, total=total, limit=limit, every=every, first_failure=first_failure, done=done, key=read(key))
-
-
-def maps_of(rows: Iterable[Row]) -> dict[int, ItemIndex]:
-    """Indexes by map. A loop without objects: it runs over 100,000 rows when a large map is resumed."""
-    maps: dict[int, ItemIndex] = {}
-    current, index = None, None
-    for _, map, ord, branch, seq, at, ok in rows:
-        if map != current or index is None:
-            index = maps.get(map)
-            if index is None:
-                index = maps[map] = ItemIndex(
-                    ords=array("q"), branches=array("q"), seqs=array("q"), ats=array("q"), oks=bytearray()
-                )
-            current = map
-        index.ords.append(ord)
-        index.branches.append(branch)
-        index.seqs.append(seq)
-        index.ats.append(at)
-        index.oks.append(ok)
-    return maps
-
-
-def worker_of(row: Row) -> Worker:
-    """The worker of a row."""
-    id, host, pid, hosts, started_at, expires_at, renewed_at, runs = row
-    hosted = tuple(Hosted(agent=agent, version=version) for agent, version in json.loads(hosts))
-    return Worker(
-        id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at, renewed_at=renewed_at,
-        runs=runs,
-    )  # fmt: skip

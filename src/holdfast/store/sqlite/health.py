@@ -21,7 +21,8 @@ from holdfast.errors import StoreBusy, StoreError, StoreUnusable
 from holdfast.records.health import Contents, Finding, Look, Owned, Ready, Severity, Standing
 from holdfast.records.run import Population, Status
 from holdfast.records.worker import Hosted
-from holdfast.store.sqlite import guard, leases, place
+from holdfast.store.rows import worker_of
+from holdfast.store.sqlite import guard, place
 from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.opening import APPLICATION_ID, migrations, path_of
 from holdfast.store.sqlite.statements import CONNECTION, HEALTH, RUNS
@@ -251,7 +252,7 @@ def _read(db: apsw.Connection) -> Contents:
     return Contents(
         now=now,
         newest=int(db.execute(HEALTH.newest).get),
-        workers=tuple(leases.worker_of(*row) for row in db.execute(HEALTH.workers)),
+        workers=tuple(worker_of(row) for row in db.execute(HEALTH.workers)),
         owned=tuple(Owned(worker=worker, runs=count) for worker, count in db.execute(HEALTH.owned)),
         ready=tuple(
             Ready(hosted=Hosted(agent=agent, version=version), runs=count, since=since)

@@ -13,8 +13,9 @@ import apsw
 from holdfast.records.journal import EndedChild, Entry, History, News
 from holdfast.records.run import Run
 from holdfast.store.base import Claimed, Recorded
+from holdfast.store.rows import maps_of
 from holdfast.store.sqlite.statements import CLAIMS, HISTORY, NEWS, RUNS
-from holdfast.store.sqlite.values import entries_of, groups_of, item_of, maps_of, news_of, run_of
+from holdfast.store.sqlite.values import entries_of, groups_of, item_of, news_of, run_of
 
 
 def load(db: apsw.Connection, rid: int) -> History:

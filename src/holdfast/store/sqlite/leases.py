@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from holdfast.records.worker import Hosted, Worker
+from holdfast.store.rows import hosts_text, worker_of
 from holdfast.store.sqlite import guard
 from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.opening import connect
@@ -21,8 +21,7 @@ from holdfast.store.sqlite.turnstile import Turnstile
 def register(tx: Transaction, worker_id: str, host: str, pid: int, hosts: Sequence[Hosted], ttl: int) -> None:
     """Insert a worker."""
     now = tx.now()
-    packed = json.dumps([[hosted.agent, hosted.version] for hosted in hosts])
-    tx.run(LEASES.register, (worker_id, host, pid, packed, now, now + ttl))
+    tx.run(LEASES.register, (worker_id, host, pid, hosts_text(hosts), now, now + ttl))
     tx.stirred = True
 
 
@@ -36,18 +35,7 @@ def release(tx: Transaction, worker_id: str) -> None:
 def workers(db: apsw.Connection) -> list[Worker]:
     """All workers alive."""
     now = db.execute(CONNECTION.now).get
-    return [worker_of(*row) for row in db.execute(LEASES.all, (now,))]
-
-
-def worker_of(
-    id: str, host: str, pid: int, hosts: str, started_at: int, expires_at: int, renewed_at: int, runs: int
-) -> Worker:
-    """The worker of a row."""
-    hosted = tuple(Hosted(agent=agent, version=version) for agent, version in json.loads(hosts))
-    return Worker(
-        id=id, host=host, pid=pid, hosts=hosted, started_at=started_at, expires_at=expires_at, renewed_at=renewed_at,
-        runs=runs,
-    )  # fmt: skip
+    return [worker_of(row) for row in db.execute(LEASES.all, (now,))]
 
 
 class SqliteKeeper:

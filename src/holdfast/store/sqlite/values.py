@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
 from holdfast import codec
 from holdfast.errors import HoldfastError
-from holdfast.records.journal import Entry, Group, Item, ItemIndex, Kind, News, Op
+from holdfast.records.journal import Entry, Group, Item, Kind, News, Op
 from holdfast.records.run import Origin, Parent, Progress, Run, Status
 from holdfast.store.sqlite.statements import CONNECTION
 from holdfast.store.sqlite.transaction import Transaction
@@ -109,26 +108,6 @@ def groups_of(rows: Iterable[Row]) -> dict[int, Group]:
         map: Group(map=map, total=total, limit=limit, every=bool(every), first_failure=bool(first), done=done, key=key)
         for map, total, limit, every, first, done, key in rows
     }
-
-
-def maps_of(rows: Iterable[Row]) -> dict[int, ItemIndex]:
-    """Indexes by map. A loop without objects: it runs over 100,000 rows when a large map is resumed."""
-    maps: dict[int, ItemIndex] = {}
-    current, index = None, None
-    for map, ord, branch, seq, at, ok in rows:
-        if map != current or index is None:
-            index = maps.get(map)
-            if index is None:
-                index = maps[map] = ItemIndex(
-                    ords=array("q"), branches=array("q"), seqs=array("q"), ats=array("q"), oks=bytearray()
-                )
-            current = map
-        index.ords.append(ord)
-        index.branches.append(branch)
-        index.seqs.append(seq)
-        index.ats.append(at)
-        index.oks.append(ok)
-    return maps
 
 
 def entry_row(tx: Transaction, rid: int, entry: Entry) -> tuple[Any, ...]:

@@ -8,12 +8,13 @@ own text, so that two versions of Holdfast work on one schema side by side, each
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 
+from holdfast.store.statements import Statements
+
 _HERE = Path(__file__).parent
-_NAME = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
 _TABLE, _ROUTINE = re.compile(r"\bholdfast\.(?=\w)"), re.compile(r"\broutines\.(\w+)")
 # Made once, and not dependent on what was in a table that was empty a second ago: by its indexes, whatever the
 # statistics say. To plan the reading of one run anew each time takes thrice as long as to read it.
@@ -30,23 +31,6 @@ BROAD = "; ".join(
 )
 
 _FIRST = ("rows", "time")
-
-
-class Statements:
-    """The statements of one file, as attributes: ``Statements("runs").get``."""
-
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
-        text = (_HERE / f"{noun}.sql").read_text(encoding="utf-8")
-        found = list(_NAME.finditer(text))
-        ends = [match.start() for match in found[1:]] + [len(text)]
-        self.texts = {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=True)}
-
-    def __getattr__(self, name: str) -> str:
-        try:
-            return self.texts[name]
-        except KeyError:
-            raise AttributeError(f"{self.noun}.sql has no statement named {name!r}") from None
 
 
 class Names:
@@ -86,19 +70,21 @@ def routines_digest() -> str:
     return blake2b(routines().encode(), digest_size=5).hexdigest()
 
 
-CONNECTION = Statements("connection")
-RUNS = Statements("runs")
-NEWS = Statements("news")
-CLAIMS = Statements("claims")
-HISTORY = Statements("history")
-COMMITS = Statements("commits")
-PROMISES = Statements("promises")
-LEASES = Statements("leases")
-HEALTH = Statements("health")
-FILES = Statements("files")
-REPAIRS = Statements("repairs")
-PRUNING = Statements("pruning")
-TRANSACTIONS = Statements("transactions")
-APPROVALS = Statements("approvals")
-DOCUMENTS = Statements("documents")
-OUTBOX = Statements("outbox")
+_named = partial(Statements, _HERE)
+
+CONNECTION = _named("connection")
+RUNS = _named("runs")
+NEWS = _named("news")
+CLAIMS = _named("claims")
+HISTORY = _named("history")
+COMMITS = _named("commits")
+PROMISES = _named("promises")
+LEASES = _named("leases")
+HEALTH = _named("health")
+FILES = _named("files")
+REPAIRS = _named("repairs")
+PRUNING = _named("pruning")
+TRANSACTIONS = _named("transactions")
+APPROVALS = _named("approvals")
+DOCUMENTS = _named("documents")
+OUTBOX = _named("outbox")

@@ -54,6 +54,15 @@ SELECT routines.rule($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
 -- Append to the audit trail.
 SELECT routines.note($1, $2, $3, $4, $5, $6);
 
+-- name: was_noted
+-- Whether all these entries are in the audit trail.
+SELECT NOT EXISTS (
+    SELECT FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+                AS e (at, actor, action, subject, run_id, detail)
+    WHERE NOT EXISTS (SELECT FROM holdfast.audit AS a
+                      WHERE a.subject = e.subject AND a.at = e.at AND a.actor = e.actor AND a.action = e.action
+                        AND a.run_id = e.run_id AND a.detail = e.detail));
+
 -- name: noted
 -- The audit trail after an entry; NULL matches all.
 SELECT n, at, actor, action, subject, run_id, detail FROM holdfast.audit

@@ -15,6 +15,10 @@ WHERE dead AND n > $1 ORDER BY n LIMIT $2;
 -- Try a dead one again.
 SELECT routines.revive_message($1, $2);
 
+-- name: is_alive
+-- Whether a message is there and not dead.
+SELECT EXISTS (SELECT FROM holdfast.outbox WHERE n = $1 AND NOT dead);
+
 -- name: next
 -- The earliest time of those that are not dead.
 SELECT min(next_at) FROM holdfast.outbox WHERE NOT dead;

@@ -11,7 +11,7 @@ WHERE rid = (SELECT rid FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?
 
 -- name: item_index
 -- What a run's maps hold, without the values and without maps inside finished branches.
-SELECT map, ord, branch, seq, at, ok FROM items INDEXED BY items_map
+SELECT rid, map, ord, branch, seq, at, ok FROM items INDEXED BY items_map
 WHERE rid = ?1 AND (within IS NULL OR within NOT IN (SELECT i.branch FROM items AS i WHERE i.rid = ?1))
 ORDER BY seq;
 
