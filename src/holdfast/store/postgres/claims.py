@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holdfast import codec
+from holdfast.errors import LeaseLost
 from holdfast.records.worker import Demand, Hosted, Quota
 from holdfast.store.base import Claimed
 from holdfast.store.demand import Left, Needs, demand_of
@@ -44,7 +45,7 @@ class Claims:
         quotas: Mapping[str, Quota],
     ) -> list[Claimed]:  # fmt: skip
         """See :class:`holdfast.store.base.Claims`."""
-        await self._settle()
+        await self._settle(worker_id)
         if limit <= 0:
             return []
         wanted = dict(zip(hosts, builds, strict=True))
@@ -116,12 +117,18 @@ class Claims:
             self._unread.append(_Unread(worker_id, self._last[worker_id], done))
             raise
 
-    async def _settle(self) -> None:
+    async def _settle(self, worker_id: str) -> None:
         """Give up the runs of claims that nobody was told of, so that none is taken from who has claimed it since."""
         while self._unread:
             unread = self._unread[0]
             await asyncio.wait({unread.sending})
-            last = await self._links.value(CLAIMS.give_up, unread.worker, unread.number)
+            try:
+                last = await self._links.value(CLAIMS.give_up, unread.worker, unread.number)
+            except LeaseLost:  # the claims before it are forgotten, so it has taken nothing
+                self._unread.pop(0)
+                if unread.worker == worker_id:
+                    raise
+                continue
             self._unread.pop(0)
             if last is not None:
                 self._last[unread.worker] = last

@@ -59,11 +59,12 @@ BEGIN
     ) THEN
         RETURN;  -- a look without any lock, so that idle workers write nothing
     END IF;
-    PERFORM routines.be_durable();
+    PERFORM routines.be_kept_here();
     PERFORM routines.lock_quotas(_schema, _q_agents);
     UPDATE holdfast.workers AS w SET claims = _claim
     WHERE w.id = _worker AND w.claims = _claim - 1 AND w.expires_at > routines.now_us();
     IF NOT FOUND THEN
+        PERFORM routines.check_claims(_worker, _claim);
         RAISE EXCEPTION 'claim % of worker % comes late', _claim, _worker USING ERRCODE = 'HF004';
     END IF;
     UPDATE holdfast.runs AS r SET status = 'queued', ready_at = r.wake_at, wake_at = NULL
@@ -89,6 +90,16 @@ BEGIN
     END IF;
     -- first a row that says that the number was used
     RETURN QUERY SELECT t.rid, false FROM unnest(NULL::bigint || _taken) WITH ORDINALITY AS t (rid, n) ORDER BY t.n;
+END $$;
+
+-- Whether the database knows the claims of a worker before this one; else an error: it was restored, or failed over to a standby
+-- that lacked them. Runs of theirs could be claimed again in the same epoch, by the same worker.
+CREATE FUNCTION routines.check_claims(_worker text, _claim bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = _worker AND w.claims < _claim - 1) THEN
+        RAISE EXCEPTION 'the database has forgotten claims of worker % before %: others may have its runs', _worker, _claim
+            USING ERRCODE = 'HF001';
+    END IF;
 END $$;
 
 -- Lock the ready runs of these versions whose turn it is, with no more losses than `_most` and no fewer than `_least`, as far
@@ -199,7 +210,7 @@ DECLARE
     _mine text[];
     _now bigint := routines.now_us();
 BEGIN
-    PERFORM routines.be_durable();
+    PERFORM routines.be_kept_here();
     -- A commit of theirs that is under way holds its row: it is theirs until it ends, and we come back later.
     _mine := ARRAY(
         SELECT b.worker FROM holdfast.batches AS b LEFT JOIN holdfast.workers AS w ON w.id = b.worker
@@ -246,7 +257,8 @@ CREATE FUNCTION routines.give_up(_worker text, _claim bigint) RETURNS bigint LAN
 DECLARE
     _last bigint;
 BEGIN
-    PERFORM routines.be_durable();
+    PERFORM routines.be_kept_here();
+    PERFORM routines.check_claims(_worker, _claim);
     UPDATE holdfast.workers AS w SET claims = greatest(w.claims, _claim) WHERE w.id = _worker RETURNING w.claims INTO _last;
     PERFORM FROM holdfast.runs AS r WHERE r.worker = _worker AND r.status = 'running' ORDER BY r.rid FOR UPDATE;
     UPDATE holdfast.runs AS r
