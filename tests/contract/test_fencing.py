@@ -96,7 +96,7 @@ async def test_the_same_batch_sent_again_is_not_applied_again(store: Store, work
 
 
 async def test_numbers_go_one_by_one(store: Store, worker: Hand) -> None:
-    """One that was passed is a mistake; one that skips says that the store has gone back, and the worker owns nothing."""
+    """One that was passed is a mistake; one that skips says that the store has gone back: the worker owns nothing."""
     run = await worker.started()
     await store.commit("w1", 1, [])
     for wrong, error in ((0, StoreRejected), (3, LeaseLost)):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable
+from holdfast.store.postgres import hosts
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS, lost, translated
 from holdfast.store.postgres.statements import CONNECTION, Names
@@ -78,10 +79,12 @@ class Link:
 async def connect(dsn: str, *, cache: bool = True) -> asyncpg.Connection:
     """A bare connection, to the host among those named that takes writes."""
     wanted = {} if "target_session_attrs=" in dsn else {"target_session_attrs": "read-write"}
+    given = {"statement_cache_size": 200 if cache else 0, "max_cached_statement_lifetime": 0, **wanted}
     try:
-        return await asyncpg.connect(
-            dsn, timeout=CONNECT_S, statement_cache_size=200 if cache else 0, max_cached_statement_lifetime=0, **wanted
-        )
+        places = hosts.each(dsn)
+        if len(places) == 1:
+            return await asyncpg.connect(dsn, timeout=CONNECT_S, **given)
+        return await hosts.first(places, lambda place: asyncpg.connect(place, timeout=CONNECT_S, **given))
     except ValueError as error:  # from reading the address: a port that is no number, and the like
         raise asyncpg.ClientConfigurationError(str(error)) from error
 
