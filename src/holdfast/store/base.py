@@ -385,6 +385,9 @@ class Leases(Protocol):
     async def workers(self) -> list[Worker]:
         """All workers whose lease has not expired."""
 
+    async def time(self) -> int | None:
+        """What time it is where the store is, in microseconds; None: on this machine, or nobody has to know."""
+
 
 class Watch(Protocol):
     """Waits for change. Notifications may be lost: it also returns when polling finds something, or time is up."""

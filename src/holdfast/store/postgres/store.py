@@ -37,6 +37,7 @@ from holdfast.store.postgres.statements import (
     APPROVALS,
     DOCUMENTS,
     FILES,
+    HEALTH,
     HISTORY,
     LEASES,
     NEWS,
@@ -361,6 +362,9 @@ class PostgresStore:
 
     async def workers(self) -> list[Worker]:
         return [worker_of(row) for row in await self._links.fetch(LEASES.all)]
+
+    async def time(self) -> int | None:
+        return int(await self._links.value(HEALTH.now))
 
     # Watching and closing
 

@@ -235,6 +235,9 @@ class HttpStore:
     ) -> Demand:  # the server knows the quotas of its app and the time
         return demand_of(await self.api.get("/api/demand", agent=None if agents is None else list(agents)))
 
+    async def time(self) -> int | None:
+        return None  # what is asked of a server happens by its time
+
     async def workers(self) -> list[Worker]:
         return [worker_of(one) for one in (await self.api.get("/api/workers"))["workers"]]
 

@@ -344,6 +344,9 @@ class SqliteStore:
     async def workers(self) -> list[Worker]:
         return self._read(leases.workers)
 
+    async def time(self) -> int | None:
+        return None
+
     # Watching and closing
 
     def watch(self) -> HubWatch:
