@@ -11,7 +11,7 @@ from holdfast import codec
 from holdfast.errors import LeaseLost
 from holdfast.records.worker import Demand, Hosted, Quota
 from holdfast.store.base import Claimed
-from holdfast.store.demand import Left, Needs, demand_of
+from holdfast.store.demand import Left, demand_of, hosted_of
 from holdfast.store.postgres import history
 from holdfast.store.postgres.links import Links, Row
 from holdfast.store.postgres.statements import CLAIMS, Names
@@ -68,18 +68,23 @@ class Claims:
         wake: int | None = await self._links.value(CLAIMS.next_wake, *given)
         return wake
 
-    async def demand(self, agents: Sequence[str] | None, quotas: Mapping[str, Quota], now: int) -> Demand:
+    async def demand(
+        self,
+        agents: Sequence[str] | None,
+        quotas: Mapping[str, Quota],
+        now: int,
+        hosts: Sequence[Hosted] | None,
+    ) -> Demand:
         """See :class:`holdfast.store.base.Claims`."""
         rows = await self._links.fetch(CLAIMS.demand, None if agents is None else list(agents), now)
-        limited = [name for name in quotas if any(row[0] == name for row in rows)]
+        needs = hosted_of(rows, hosts)
+        limited = [name for name in quotas if any(one.agent == name for one in needs)]
         found = [quotas[name] for name in limited]
         left = await self._links.fetch(
             CLAIMS.room, limited, [one.limit for one in found], [one.starts for one in found],
             [one.period for one in found], now,
         )  # fmt: skip
-        return demand_of(
-            [Needs(*row) for row in rows], {agent: Left(places=places, begins=begins) for agent, places, begins in left}
-        )
+        return demand_of(needs, {agent: Left(places=places, begins=begins) for agent, places, begins in left})
 
     async def _take(self, worker_id: str, *given: object) -> list[Row]:
         if worker_id not in self._last:
