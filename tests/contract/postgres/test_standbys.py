@@ -37,6 +37,7 @@ async def want_a_standby(con: asyncpg.Connection, server: Server) -> None:
 
 async def test_an_interrupted_wait_for_the_standby_is_an_unknown_outcome(server: Server) -> None:
     server.start()
+    schemas.ask(server.url, "ALTER ROLE postgres SET client_min_messages = error")  # the server says so in a warning
     store = await PostgresStore.open(server.url)
     hand = await Hand.hire(store, "w1")
     run = await hand.started()

@@ -31,6 +31,7 @@ TURN_S = 10.0  # how long to wait for a link that others hold
 _PATIENT_MS = 300_000  # what reads much, or deletes much, may take
 _SLACK_S = 5.0  # the server stops a statement by itself; this long after that, it is not there any more
 _DOUBT = "SyncRepWaitForLSN"  # where the server says that a commit is on its own disk, and perhaps on no other
+_HEAR = "SET {} client_min_messages = warning"  # whatever the role is set to: that doubt is a warning
 _SESSION = (
     "SET application_name = 'holdfast'; SET jit = off; SET plan_cache_mode = force_custom_plan; "
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
@@ -54,7 +55,7 @@ class Limits(NamedTuple):
         """The statements that set them, for the session or (``LOCAL``) the transaction."""
         return (
             f"SET {scope} statement_timeout = {self.statement}; SET {scope} lock_timeout = {self.lock}; "
-            f"SET {scope} idle_in_transaction_session_timeout = {self.idle}"
+            f"SET {scope} idle_in_transaction_session_timeout = {self.idle}; {_HEAR.format(scope)}"
         )
 
 
