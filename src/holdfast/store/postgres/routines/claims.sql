@@ -222,6 +222,9 @@ BEGIN
           AND NOT EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = d.worker));
     -- A lease is renewed only until it has expired: nobody can bring one of these back.
     DELETE FROM holdfast.workers AS w WHERE w.id = ANY (_mine) AND w.expires_at <= _now;
+    -- But a renewal may have begun before that, and have been slower than this.
+    _mine := ARRAY(SELECT m.worker FROM unnest(_mine) AS m (worker)
+                   WHERE NOT EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = m.worker));
     DELETE FROM holdfast.batches AS b WHERE b.worker = ANY (_mine);
     PERFORM FROM holdfast.runs AS r WHERE r.worker = ANY (_mine) AND r.status = 'running' ORDER BY r.rid FOR UPDATE;
     UPDATE holdfast.runs AS r
