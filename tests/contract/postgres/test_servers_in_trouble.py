@@ -310,6 +310,28 @@ async def test_a_renewal_that_was_slower_than_its_lease_still_keeps_the_runs(pla
     assert await hand.commit(delta(run, entries=(entry(),))) == [Verdict.APPLIED]
 
 
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "as behind a pooler"])
+async def test_whatever_isolation_the_role_has_been_set_to_a_batch_sees_what_it_has_waited_for(
+    place: Place, pooled: bool
+) -> None:
+    """The fence is a lock that is waited for: a snapshot from before would refuse what it finds."""
+    schemas.execute(place.url, "ALTER ROLE postgres SET default_transaction_isolation = 'serializable'")
+    try:
+        store = await PostgresStore.open(place.url)
+        store._commits.pooled = pooled
+        hand = await Hand.hire(store, "w1")
+        run = await hand.started()
+        async with foreign(place) as (con, names):
+            await con.execute(names(f"UPDATE holdfast.runs SET progress = NULL WHERE rid = {run.rid}"))
+            committing = asyncio.ensure_future(hand.commit(delta(run, entries=(entry(),))))
+            await waiting_for_a_lock(place, con)
+            await con.execute("COMMIT")
+            assert await committing == [Verdict.APPLIED]
+        await store.close()
+    finally:
+        schemas.execute(place.url, "ALTER ROLE postgres RESET default_transaction_isolation")
+
+
 async def test_a_version_that_nobody_hosts_costs_no_write(store: Store, worker: Hand) -> None:
     """Idle workers look, and write nothing: else each would wake all the others for ever."""
     assert isinstance(store, PostgresStore)

@@ -33,7 +33,8 @@ _SLACK_S = 5.0  # the server stops a statement by itself; this long after that, 
 _DOUBT = "SyncRepWaitForLSN"  # where the server says that a commit is on its own disk, and perhaps on no other
 _HEAR = "SET {} client_min_messages = warning"  # whatever the role is set to: that doubt is a warning
 _SESSION = (
-    "SET application_name = 'holdfast'; SET jit = off; SET plan_cache_mode = force_custom_plan; "
+    "SET application_name = 'holdfast'; SET default_transaction_isolation = 'read committed'; "
+    "SET jit = off; SET plan_cache_mode = force_custom_plan; "
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
 )
 
