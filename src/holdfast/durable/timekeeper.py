@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 
-from holdfast.clock import SECOND, Clock, SharedClock, SystemClock
+from holdfast.clock import SECOND, Clock, SharedClock, SystemClock, boot_seconds
 from holdfast.errors import StoreBusy
 from holdfast.store.base import Store
 
 logger = logging.getLogger("holdfast.clock")
 
-_AGAIN = 60 * SECOND
+_AGAIN_S = 60.0
 _WORTH_SAYING = 5 * SECOND
 
 
@@ -31,6 +31,7 @@ class Timekeeper:
     def __init__(self, store: Store, clock: SharedClock) -> None:
         self._store = store
         self._clock = clock
+        self._due = 0.0  # by the time since boot, which nobody sets
 
     async def work(self) -> int | None:
         """Compare them; returns when to do so again.
@@ -38,9 +39,10 @@ class Timekeeper:
         Raises:
             StoreError: the store does not answer.
         """
-        if await follow(self._store, self._clock):
-            return self._clock.now() + _AGAIN
-        return None
+        if boot_seconds() >= self._due:
+            await follow(self._store, self._clock)
+            self._due = boot_seconds() + _AGAIN_S
+        return self._clock.now() + int((self._due - boot_seconds()) * SECOND)
 
 
 async def follow(store: Store, clock: SharedClock) -> bool:

@@ -85,3 +85,6 @@ async def test_a_clock_that_is_set_while_a_worker_is_up_is_found_out(
         assert abs(clock.now() / 1e6 - (time.time_ns() / 1e9 - HOUR_S)) < 60
         assert again is not None
         assert 0 < again - clock.now() <= 60 * SECOND
+    turned = clock.turned
+    await keeper.work()  # as at every look for work: it asks the database once a minute
+    assert clock.turned == turned
