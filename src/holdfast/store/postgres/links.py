@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ LEASE_MS = 15_000  # until a worker says how long its lease is
 CONNECT_S = 10.0
 TURN_S = 10.0  # how long to wait for a link that others hold
 _PATIENT_MS = 300_000  # what reads much, or deletes much, may take
+UNREAD_MS = 60_000  # how long a listener may read nothing
 _SLACK_S = 5.0  # the server stops a statement by itself; this long after that, it is not there any more
 _DOUBT = "SyncRepWaitForLSN"  # where the server says that a commit is on its own disk, and perhaps on no other
 _HEAR = "SET {} client_min_messages = warning"  # whatever the role is set to: that doubt is a warning
@@ -89,6 +90,21 @@ async def connect(dsn: str, *, cache: bool = True) -> asyncpg.Connection:
         return await hosts.first(places, lambda place: asyncpg.connect(place, timeout=CONNECT_S, **given))
     except ValueError as error:  # from reading the address: a port that is no number, and the like
         raise asyncpg.ClientConfigurationError(str(error)) from error
+
+
+async def listening(dsn: str, *channels: tuple[str, Callable[..., None]]) -> asyncpg.Connection:
+    """A connection that hears, and that the server gives up when nobody reads what it says: until then it keeps
+    everybody's notifications, and once its queue is full nobody can notify any more.
+    """
+    con = await connect(dsn)
+    try:
+        await con.execute(f"SET tcp_user_timeout = {UNREAD_MS}")
+        for channel, hear in channels:
+            await con.add_listener(channel, hear)
+    except BaseException:
+        con.terminate()
+        raise
+    return con
 
 
 class Links:
