@@ -14,7 +14,7 @@ from typing_extensions import TypeVar as DefaultedTypeVar
 from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.notifications.service import Notifications
 from holdfast.client import Client
-from holdfast.clock import Clock, Duration, SystemClock
+from holdfast.clock import Clock, Duration, SharedClock
 from holdfast.console import Console
 from holdfast.context import Context
 from holdfast.durable.calls import Call, Effect, Options
@@ -22,6 +22,7 @@ from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
 from holdfast.durable.chores import Chore
 from holdfast.durable.client import StoredRun
 from holdfast.durable.retention import Retention
+from holdfast.durable.timekeeper import Timekeeper, clock_of
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, StoreUnusable, UsageError
 from holdfast.records.journal import Op
@@ -250,7 +251,7 @@ class App(Generic[D]):
         """
         opened = await open_store(self._url(url))
         try:
-            yield Client(opened, self.catalog, SystemClock())
+            yield Client(opened, self.catalog, await clock_of(opened))
         finally:
             await opened.close()
 
@@ -277,10 +278,10 @@ class App(Generic[D]):
         replaced: dict[str, Callable[..., Any]] | None = None,
     ) -> AsyncIterator[Runtime]:
         """Wire a worker and a client to an open store, which is closed at the end."""
-        clock = clock or SystemClock()
         only = None if agents is None else frozenset(agents)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(store.close)
+            clock = clock or await clock_of(store)
             for name in only or ():
                 self.catalog.agent(name)  # raises UnknownAgent
             deps = await stack.enter_async_context(self.lifespan())
@@ -347,7 +348,8 @@ async def _told(client: Client, run: Run) -> str:
 
 def chores_of(store: Store, clock: Clock) -> list[Chore]:
     """What every worker of a store does beside executing runs."""
-    return [Deadlines(store, clock.now)]
+    keeping = [Timekeeper(store, clock)] if isinstance(clock, SharedClock) else []
+    return [Deadlines(store, clock.now), *keeping]
 
 
 def health_of(url: str) -> Health:

@@ -95,11 +95,12 @@ async def test_the_same_batch_sent_again_is_not_applied_again(store: Store, work
     assert len(await store.journal(run.id)) == 1
 
 
-async def test_numbers_that_skip_are_rejected(store: Store, worker: Hand) -> None:
+async def test_numbers_go_one_by_one(store: Store, worker: Hand) -> None:
+    """One that was passed is a mistake; one that skips says that the store has gone back: the worker owns nothing."""
     run = await worker.started()
     await store.commit("w1", 1, [])
-    for wrong in (3, 0):
-        with pytest.raises(StoreRejected):
+    for wrong, error in ((0, StoreRejected), (3, LeaseLost)):
+        with pytest.raises(error):
             await store.commit("w1", wrong, [delta(run, entries=(entry(),))])
     assert await store.journal(run.id) == []
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from holdfast.records.delta import HandBack, Suspend
+from holdfast.records.outbox import Sent
 from holdfast.records.run import Status
 from holdfast.records.worker import Hosted, Quota
 from holdfast.store.base import Store
+from tests.contract.desk import CHANNEL, ask, asked
 from tests.contract.making import AGENT, MINUTE, NOW, Hand, delta, entry, finish, new_run
 from tests.contract.stores import Place, output, process
 
 TWO = {"adjust": Quota(limit=2)}
 THREE_A_MINUTE = {"adjust": Quota(starts=3, period=MINUTE)}
 SECOND_VERSION = Hosted(agent="adjust", version="2")
+OLD_VERSION = Hosted(agent="adjust", version="0")
 
 
 async def test_no_more_runs_are_in_memory_than_the_limit_says_on_all_workers_together(
@@ -173,6 +176,29 @@ async def test_demand_is_what_needs_a_worker_now(store: Store, worker: Hand) -> 
     assert (found.queued, found.due, found.orphaned, found.at_work, found.total) == (2, 1, 1, 0, 4)
     assert (await store.demand(["pay"], now=NOW + 100)).total == 1
     assert (await store.demand([], now=NOW + 100)).total == 0
+
+
+async def test_demand_is_of_what_is_hosted(store: Store, worker: Hand) -> None:
+    """Or a version that is nowhere any more would keep a worker that can do nothing for it."""
+    await store.start([new_run(), new_run(version=OLD_VERSION.version), new_run(agent="pay")])
+    assert (await store.demand(None, now=NOW, hosts=[AGENT])).total == 1
+    both = [AGENT, OLD_VERSION]
+    assert (await store.demand(None, now=NOW, hosts=both)).total == 2
+    assert (await store.demand(None, {"adjust": Quota(limit=1)}, now=NOW, hosts=both)).total == 1
+    assert (await store.demand(None, now=NOW)).total == 3
+
+
+async def test_deadlines_and_messages_need_a_worker_too(store: Store, worker: Hand) -> None:
+    """Nobody else minds them: with no worker an approval would never expire."""
+    assert await store.put([CHANNEL])
+    run = await worker.started()
+    await ask(worker, run, asked(due_at=NOW + 100))
+    await worker.suspend(run)
+    taken = await store.take_messages(now=NOW + 10, hold=0, limit=10)
+    assert (await store.demand(None, now=NOW + 50)).due == len(taken) > 0
+    await store.settle_messages([Sent(n=one.n, done=True) for one in taken])
+    assert (await store.demand(None, now=NOW + 50)).total == 0
+    assert (await store.demand(None, now=NOW + 100, hosts=[AGENT])).due == 1
 
 
 async def test_demand_is_no_more_than_quotas_leave(store: Store, worker: Hand) -> None:

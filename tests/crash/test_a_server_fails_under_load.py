@@ -95,6 +95,31 @@ def test_the_primary_dies_and_its_standby_has_all_that_was_acknowledged(
     _all_is_done_once(place, workers)
 
 
+def test_a_standby_that_lacks_the_last_commits_costs_repeated_steps_and_no_run(
+    place: Place, nursery: Nursery, servers: Callable[[], Server]
+) -> None:
+    """Without a synchronous standby a fail-over may go back in time: workers find out, and take up what is there."""
+    primary, standby = servers(), servers()
+    primary.make()
+    primary.start()
+    standby.follow(primary, "second")
+    standby.start()
+    place.store = primary.url.replace(f":{primary.port}", f":{primary.port},127.0.0.1:{standby.port}")
+    workers = _begin(place, nursery)
+    until(lambda: _begun(place) > 0.2 * RUNS * STEPS, "some of the work is done, and the standby has it")
+    standby.stop()
+    until(lambda: _begun(place) > 0.5 * RUNS * STEPS, "more of it is done, and the standby lacks it")
+    primary.kill()
+    standby.start()
+    standby.promote()
+    until(lambda: _ended(place), "all runs have ended well", 60)
+    for worker in workers:
+        worker.stop_nicely()
+    recorded = Snapshot.take(place.store).recorded
+    assert set(place.accepted) == set(recorded)
+    assert {len(one.entries) for one in recorded.values()} == {STEPS}
+
+
 def _begin(place: Place, nursery: Nursery) -> list[Process]:
     async def start() -> None:
         async with app.connect(place.store) as client:

@@ -38,8 +38,8 @@ def demand(
     """Say how many runs need a worker now.
 
     Those that are queued, whose timer has passed, whose worker's lease has ended, and those at work: `total` is their
-    sum, and zero only if no worker is needed. With --app those that a limit or rate keeps waiting do not count.
-    With --listen it answers each GET so: a scaler's source.
+    sum, and zero only if no worker is needed. With --app runs count as far as it hosts their version and its limits and
+    rates leave room. With --listen it answers each GET so: a scaler's source.
     """
     wanted = names(agents)
     if listen is None:

@@ -17,8 +17,8 @@ from holdfast.cli.inputs import web_address
 from holdfast.cli.output import document, say
 from holdfast.cli.stores import url_of as store_url
 from holdfast.cli.worker import STOP, LogFormat, LogLevel, tell_to_stop
-from holdfast.clock import SystemClock
 from holdfast.durable.catalog import Catalog
+from holdfast.durable.timekeeper import clock_of
 from holdfast.errors import BadOption
 from holdfast.people import People
 from holdfast.runtime import is_server, open_store
@@ -81,7 +81,8 @@ async def serve(
     from holdfast.server import OidcConfig, ServerConfig, create_app  # the other verbs do without a web framework
     from holdfast.server.serving import LOCAL_HOSTS, is_loopback, listening, serving, url_of
 
-    people = People(store, SystemClock())
+    clock = await clock_of(store)
+    people = People(store, clock)
     local = is_loopback(host)
     if not local and not await people.any():
         raise BadOption(
@@ -92,8 +93,8 @@ async def serve(
         public_url=public_url or url_of(listener), hosts=_hosts(LOCAL_HOSTS, public_url, local=local),
         oidc=OidcConfig.from_environment(),
     )  # fmt: skip
-    served = create_app(store, catalog=catalog, config=config)
-    async with Notifications(store, SystemClock()), serving(served, listener) as at_work:
+    served = create_app(store, catalog=catalog, config=config, clock=clock)
+    async with Notifications(store, clock), serving(served, listener) as at_work:
         link = f"{config.public_url}/login/{await people.sessions.link(invite, by='dev')}" if invite else None
         _say_ready(url_of(listener), store.url, link, as_json=as_json)
         if not await people.any():

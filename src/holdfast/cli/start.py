@@ -13,10 +13,10 @@ from holdfast.cli.codes import Exit
 from holdfast.cli.inputs import call_of
 from holdfast.cli.output import document, say
 from holdfast.cli.watch import follow_to_end
-from holdfast.clock import SystemClock
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Agent, Catalog
 from holdfast.durable.client import Client
+from holdfast.durable.timekeeper import clock_of
 from holdfast.records.worker import Hosted
 from holdfast.runtime import App
 
@@ -71,4 +71,6 @@ async def _start(
             document({"run": run.id})
         if not wait:
             return Exit.OK
-        return await follow_to_end(Client(client.store, Catalog(), SystemClock()), run.id, as_json=as_json)
+        return await follow_to_end(
+            Client(client.store, Catalog(), await clock_of(client.store)), run.id, as_json=as_json
+        )

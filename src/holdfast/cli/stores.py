@@ -9,8 +9,8 @@ from pathlib import Path
 
 from holdfast.cli.apps import load
 from holdfast.client import Client
-from holdfast.clock import SystemClock
 from holdfast.durable.catalog import Catalog
+from holdfast.durable.timekeeper import clock_of
 from holdfast.errors import StoreUnusable
 from holdfast.runtime import STORE_VARIABLE, open_store
 
@@ -26,7 +26,7 @@ async def client_of(store: str | None, app: str | None = None) -> AsyncIterator[
     """
     opened = await open_store(_existing(url_of(store, app)), create=False)
     try:
-        yield Client(opened, Catalog() if app is None else load(app).catalog, SystemClock())
+        yield Client(opened, Catalog() if app is None else load(app).catalog, await clock_of(opened))
     finally:
         await opened.close()
 

@@ -225,12 +225,14 @@ class Client(Reading):
     async def demand(self, agents: Sequence[str] | None = None) -> Demand:
         """How many runs need a worker now: queued, due, left behind by dead workers, and at work.
 
-        Those that an agent's ``limit`` or ``rate`` keeps waiting do not count, if this app defines the agent.
+        Of an app that is known runs count only if it hosts their version, and no more of them than an agent's ``limit``
+        and ``rate`` leave: a worker of it could do nothing for the others.
 
         Args:
             agents: only runs of these; of all by default.
         """
-        return await self.store.demand(agents, self._catalog.quotas, now=self._clock.now())
+        hosts = self._catalog.hosted() or None
+        return await self.store.demand(agents, self._catalog.quotas, now=self._clock.now(), hosts=hosts)
 
     async def workers(self) -> list[Worker]:
         """Workers that are alive."""

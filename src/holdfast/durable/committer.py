@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from holdfast.clock import jitter
 from holdfast.durable.garbage import uncollected
 from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, StoreError, StoreRejected
 from holdfast.records.delta import Delta, Verdict
@@ -174,7 +175,7 @@ class Committer:
             except (StoreBusy, CommitUnknown) as trouble:
                 self.struggling = True
                 logger.warning("the store does not take commits (%s); trying again in %.2f s", trouble, wait)
-                await asyncio.sleep(wait)
+                await asyncio.sleep(wait * jitter())  # when the server is back, not all workers come at once
                 wait = min(wait * 2, _LONGEST_WAIT)
             except StoreRejected:
                 self._number -= 1  # nothing was applied, so the number was not used

@@ -89,6 +89,10 @@ class Lease:
                 "the lease could not be renewed (%s); it ends in %.1f s", error, self._deadline - boot_seconds()
             )
             granted = self.held()
+        except Exception:  # a defect: said, and not silence, in which the worker would hold nothing and not know it
+            left = self._deadline - boot_seconds()
+            logger.critical("renewing the lease failed; it ends in %.1f s", left, exc_info=True)
+            granted = self.held()
         else:
             if granted:
                 self._deadline = began + self._settings.lease

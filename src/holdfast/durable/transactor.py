@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from holdfast import codec
+from holdfast.clock import jitter
 from holdfast.durable.asks import Effect
 from holdfast.durable.effects import Ended, StepInfo, is_async, timed_out
 from holdfast.errors import BadOption, CommitUnknown, KeyConflict, LeaseLost, StoreBusy
@@ -89,7 +90,7 @@ class Transactor:
                 return await self._transact(work)
             except (StoreBusy, CommitUnknown) as trouble:
                 logger.warning("%s is not committed (%s); trying again in %.2f s", work.key, trouble, wait)
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait * jitter())
             wait = min(wait * 2, _LONGEST_WAIT)
         raise LeaseLost(f"the worker's lease has ended: {work.key} may not begin any more")
 

@@ -27,7 +27,7 @@ class Demand:
     """What there is to do in a store."""
 
     queued: int  # runs that could be claimed
-    due: int  # runs whose timer has passed while no worker was there to wake them
+    due: int  # runs whose timer, or the deadline of what they ask, has passed; and messages that are to be sent
     orphaned: int  # runs whose worker's lease has ended
     at_work: int  # runs in memory of workers that live
 

@@ -58,13 +58,13 @@ VERBS = {
         Status.RUNNING, lambda store: store.pause("run-a", why=b"why", at=NOW), "pause_at IS NOT NULL"
     ),
     "resume": Verb(Status.BLOCKED, lambda store: store.resume("run-a"), "status = 'queued'"),
-    "retry": Verb(Status.FAILED, lambda store: store.retry("run-a", at=NOW), "status = 'queued'", sent=b"COMMIT"),
+    "retry": Verb(Status.FAILED, lambda store: store.retry("run-a", at=NOW), "status = 'queued'", sent=b"COMMIT;"),
     "fork": Verb(
         Status.FAILED, lambda store: store.fork("run-a", FORK), "EXISTS (SELECT FROM holdfast.runs WHERE id = 'fork')",
-        sent=b"COMMIT",
+        sent=b"COMMIT;",
     ),
     "move": Verb(Status.BLOCKED, lambda store: store.move("run-a", "2", epoch=1, entries=0), "version = '2'"),
-    "delete": Verb(Status.FAILED, lambda store: store.delete(["run-a"]), "false", sent=b"COMMIT"),
+    "delete": Verb(Status.FAILED, lambda store: store.delete(["run-a"]), "false", sent=b"COMMIT;"),
     "resolve": Verb(
         Status.WAITING, lambda store: store.resolve("run-a/p", ok=True, value=b"v", at=NOW),
         "EXISTS (SELECT FROM holdfast.promises)",

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from holdfast.store.postgres.nouns import ways
 
 from holdfast.errors import CommitUnknown, StoreBusy
 from holdfast.records.approval import Ruled
 from holdfast.records.delta import Verdict
 from holdfast.records.run import Status
 from holdfast.store.base import Store
-from holdfast.store.postgres import PostgresStore
+from holdfast.store.postgres import PostgresStore, links
+from holdfast.store.postgres.address import Address
+from holdfast.store.postgres.nouns import ways
 from tests.contract.desk import ask, asked, put, ruling
 from tests.contract.making import AGENT, NOW, Hand, delta, entry, new_run
 from tests.contract.stores import Place
@@ -170,6 +171,19 @@ async def test_a_watch_hears_again_after_its_connection_was_lost(place: Place, s
                 await watch.wait(60)
             await store.start([new_run()])
         watch.close()
+
+
+async def test_a_listener_that_reads_nothing_does_not_keep_everybodys_notifications(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a worker that is stopped for long: once the server's queue is full nobody could notify any more."""
+    monkeypatch.setattr(links, "UNREAD_MS", 1_000)
+    deaf = await links.listening(Address.of(place.url).dsn, ("flood", lambda *told: None))
+    deaf._transport.pause_reading()
+    flood = "SELECT pg_notify('flood', n || repeat('x', 7000)) FROM generate_series(1, 5000) AS n"
+    await asyncio.to_thread(schemas.execute, place.url, flood)
+    await until(place, f"SELECT count(*) FROM pg_stat_activity WHERE pid = {deaf.get_server_pid()}", 0)
+    deaf.terminate()
 
 
 async def test_while_nobody_listens_at_the_port_it_is_busy_and_then_goes_on(place: Place) -> None:

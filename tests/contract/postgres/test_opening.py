@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from holdfast.clock import SECOND
 from holdfast.errors import StoreUnusable
 from holdfast.records.run import Status
 from holdfast.records.worker import Quota
 from holdfast.store.postgres import PostgresStore, opening, statements
+from holdfast.store.postgres.links import CONNECT_S
 from tests.contract.making import Hand, delta, entry, new_run
 from tests.contract.stores import Place
 from tests.postgres import schemas
@@ -149,6 +153,41 @@ async def test_several_hosts_may_be_named_and_the_one_that_answers_is_used(place
     await store.start([new_run()])
     assert await store.count() == {Status.QUEUED: 1}
     await store.close()
+
+
+def beside_a_deaf_one(url: str, deaf: int) -> list[str]:
+    """Two ways to write two hosts, of which the first is silent."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    name, _, port = host.partition(":")
+    query = f"{parts.query}&user={login}&host=127.0.0.1,{name}&port={deaf},{port}"
+    return [
+        urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{deaf},{host}")),
+        f"postgresql://{parts.path}?{query}",
+    ]
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["in front", "as parameters"])
+async def test_a_host_that_is_silent_keeps_nobody_from_the_next(place: Place, way: int) -> None:
+    """As a machine without power is: it does not even refuse."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = beside_a_deaf_one(place.url, deaf.getsockname()[1])[way]
+        async with asyncio.timeout(CONNECT_S - 1):
+            store = await PostgresStore.open(url)
+            hand = await Hand.hire(store, "w")
+            keeper = store.keeper("w", ttl=15 * SECOND)
+            assert await asyncio.to_thread(keeper.renew)
+            keeper.close()
+            assert await hand.claim() == []
+        await store.close()
+
+
+@pytest.mark.parametrize("password", ["pa#ss", "pa/ss", "pa?ss", "1#ss", "pa@s#s", "1?ss", "[pa"])
+async def test_a_password_that_splits_the_address_is_never_shown(password: str) -> None:
+    said = await refusal(f"postgresql://ann:{password}@127.0.0.1/db")
+    assert "%23" in said or "cannot be read" in said
+    assert "ann:***@127.0.0.1/db" in said
+    assert password not in said
 
 
 async def test_whatever_the_role_has_been_set_to_commits_wait_for_the_disk(place: Place) -> None:

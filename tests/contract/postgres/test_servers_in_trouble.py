@@ -297,6 +297,43 @@ async def test_the_last_commit_of_a_dead_worker_is_waited_for_before_its_runs_ar
         await store.commit("w1", 2, [delta(run, entries=(entry(2),))])
 
 
+async def test_a_renewal_that_was_slower_than_its_lease_still_keeps_the_runs(place: Place, store: Store) -> None:
+    """It began before the lease ended, so the worker was told that it holds it."""
+    hand = await Hand.hire(store, "w1")
+    run = await hand.started()
+    heir = await Hand.hire(store, "w2")
+    hand.lose_lease()
+    async with foreign(place) as (con, names):
+        await con.execute(names("UPDATE holdfast.workers SET expires_at = expires_at + 60000000 WHERE id = 'w1'"))
+        claiming = asyncio.ensure_future(heir.claim())
+        await waiting_for_a_lock(place, con)
+        await con.execute("COMMIT")
+        assert await claiming == []
+    assert await hand.commit(delta(run, entries=(entry(),))) == [Verdict.APPLIED]
+
+
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "as behind a pooler"])
+async def test_whatever_isolation_the_role_has_been_set_to_a_batch_sees_what_it_has_waited_for(
+    place: Place, pooled: bool
+) -> None:
+    """The fence is a lock that is waited for: a snapshot from before would refuse what it finds."""
+    schemas.execute(place.url, "ALTER ROLE postgres SET default_transaction_isolation = 'serializable'")
+    try:
+        store = await PostgresStore.open(place.url)
+        store._commits.pooled = pooled
+        hand = await Hand.hire(store, "w1")
+        run = await hand.started()
+        async with foreign(place) as (con, names):
+            await con.execute(names(f"UPDATE holdfast.runs SET progress = NULL WHERE rid = {run.rid}"))
+            committing = asyncio.ensure_future(hand.commit(delta(run, entries=(entry(),))))
+            await waiting_for_a_lock(place, con)
+            await con.execute("COMMIT")
+            assert await committing == [Verdict.APPLIED]
+        await store.close()
+    finally:
+        schemas.execute(place.url, "ALTER ROLE postgres RESET default_transaction_isolation")
+
+
 async def test_a_version_that_nobody_hosts_costs_no_write(store: Store, worker: Hand) -> None:
     """Idle workers look, and write nothing: else each would wake all the others for ever."""
     assert isinstance(store, PostgresStore)

@@ -82,9 +82,11 @@ class Claims(Protocol):
         """
 
     async def demand(
-        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
-    ) -> Demand:
-        """What there is to do for workers of these agents, or of all. Held and paused runs do not count.
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int,
+        hosts: Sequence[Hosted] | None = None,
+    ) -> Demand:  # fmt: skip
+        """What there is to do for workers of these agents and of these versions, or of all. Held and paused runs do not
+        count; runs whose approval is past its deadline and, for all agents, messages that are to be sent are due.
 
         Of an agent in ``quotas`` no more of the queued and due ones count than could be claimed now.
         """

@@ -38,7 +38,8 @@ class Commits(Protocol):
         replay it ten thousand times.
 
         Raises:
-            LeaseLost: the worker's row is gone.
+            LeaseLost: the worker's row is gone; or the store has forgotten commits before this one, as a standby that
+                lacked them, or a backup, has.
             StoreRejected: a delta can never be applied; nothing was. Send them one by one to find it.
             StoreBusy: nothing was applied.
             CommitUnknown: send the same batch under the same number again.

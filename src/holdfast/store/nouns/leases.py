@@ -32,3 +32,6 @@ class Leases(Protocol):
 
     async def workers(self) -> list[Worker]:
         """All workers whose lease has not expired."""
+
+    async def time(self) -> int | None:
+        """What time it is where the store is, in microseconds; None: on this machine, or nobody has to know."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from holdfast.errors import StoreUnusable
 
@@ -12,6 +12,7 @@ SCHEMES = ("postgresql", "postgres")
 SCHEMA = "holdfast"
 _SCHEMA_BYTES = 40  # names in PostgreSQL end after 63
 _OWN = ("schema", "direct")
+_PORT = re.compile(r":[^:\]]*$")  # of a host; an IPv6 address has colons inside its brackets
 _WRITE = "write postgresql://user:password@host:5432/database"
 
 
@@ -38,7 +39,7 @@ class Address:
         Raises:
             StoreUnusable: it is none, or says something that makes no sense.
         """
-        parts = urlsplit(url)
+        parts = _parts_of(url)
         if parts.scheme not in SCHEMES:
             raise StoreUnusable(f"{url!r} is not a PostgreSQL store: {_WRITE}")
         given = parse_qsl(parts.query, keep_blank_values=True)
@@ -51,6 +52,27 @@ class Address:
         login, at, _ = parts.netloc.rpartition("@")
         direct = urlunsplit(parts._replace(query=rest, netloc=login + at + own["direct"])) if "direct" in own else dsn
         return cls(dsn=dsn, direct=direct, schema=schema, shown=_without_password(url))
+
+
+def _parts_of(url: str) -> SplitResult:
+    """The parts of a URL; what is written in a way that splits its password is refused, and not shown."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise StoreUnusable(f"{_veiled(url)} cannot be read ({error}): {_WRITE}") from None
+    ports = [host.rpartition(":")[2] for host in parts.netloc.rpartition("@")[2].split(",") if _PORT.search(host)]
+    torn = "#" in url or "@" in parts.path or any("=" not in pair for pair in parts.query.split("&") if pair)
+    if parts.scheme in SCHEMES and (torn or not all(port.isdigit() for port in ports if port)):
+        raise StoreUnusable(
+            f"{_veiled(url)} cannot be read: a port is a number, and in a user or password # / ? @ are written as "
+            "%23 %2F %3F %40"
+        )
+    return parts
+
+
+def _veiled(url: str) -> str:
+    """A URL without anything that may be of a password, wherever that ends."""
+    return re.sub(r"^([^:]*://[^:]*):.*@", r"\1:***@", url, flags=re.DOTALL) if "@" in url else url
 
 
 def _without_password(url: str) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holdfast import codec
+from holdfast.errors import LeaseLost
 from holdfast.records.worker import Demand, Hosted, Quota
 from holdfast.store.base import Claimed
-from holdfast.store.demand import Left, Needs, demand_of
+from holdfast.store.demand import Left, demand_of, hosted_of
 from holdfast.store.postgres import history
 from holdfast.store.postgres.links import Links, Row
 from holdfast.store.postgres.statements import CLAIMS, Names
@@ -44,7 +45,7 @@ class Claims:
         quotas: Mapping[str, Quota],
     ) -> list[Claimed]:  # fmt: skip
         """See :class:`holdfast.store.base.Claims`."""
-        await self._settle()
+        await self._settle(worker_id)
         if limit <= 0:
             return []
         wanted = dict(zip(hosts, builds, strict=True))
@@ -67,18 +68,23 @@ class Claims:
         wake: int | None = await self._links.value(CLAIMS.next_wake, *given)
         return wake
 
-    async def demand(self, agents: Sequence[str] | None, quotas: Mapping[str, Quota], now: int) -> Demand:
+    async def demand(
+        self,
+        agents: Sequence[str] | None,
+        quotas: Mapping[str, Quota],
+        now: int,
+        hosts: Sequence[Hosted] | None,
+    ) -> Demand:
         """See :class:`holdfast.store.base.Claims`."""
         rows = await self._links.fetch(CLAIMS.demand, None if agents is None else list(agents), now)
-        limited = [name for name in quotas if any(row[0] == name for row in rows)]
+        needs = hosted_of(rows, hosts)
+        limited = [name for name in quotas if any(one.agent == name for one in needs)]
         found = [quotas[name] for name in limited]
         left = await self._links.fetch(
             CLAIMS.room, limited, [one.limit for one in found], [one.starts for one in found],
             [one.period for one in found], now,
         )  # fmt: skip
-        return demand_of(
-            [Needs(*row) for row in rows], {agent: Left(places=places, begins=begins) for agent, places, begins in left}
-        )
+        return demand_of(needs, {agent: Left(places=places, begins=begins) for agent, places, begins in left})
 
     async def _take(self, worker_id: str, *given: object) -> list[Row]:
         if worker_id not in self._last:
@@ -117,12 +123,18 @@ class Claims:
             self._unread.append(_Unread(worker_id, self._last[worker_id], done))
             raise
 
-    async def _settle(self) -> None:
+    async def _settle(self, worker_id: str) -> None:
         """Give up the runs of claims that nobody was told of, so that none is taken from who has claimed it since."""
         while self._unread:
             unread = self._unread[0]
             await asyncio.wait({unread.sending})
-            last = await self._links.value(CLAIMS.give_up, unread.worker, unread.number)
+            try:
+                last = await self._links.value(CLAIMS.give_up, unread.worker, unread.number)
+            except LeaseLost:  # the claims before it are forgotten, so it has taken nothing
+                self._unread.pop(0)
+                if unread.worker == worker_id:
+                    raise
+                continue
             self._unread.pop(0)
             if last is not None:
                 self._last[unread.worker] = last

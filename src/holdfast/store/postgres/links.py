@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import asyncpg
 
 from holdfast.errors import CommitUnknown, StoreBusy, StoreUnusable
+from holdfast.store.postgres import hosts
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS, lost, translated
 from holdfast.store.postgres.statements import BROAD, CONNECTION, PLANNED, Names
@@ -28,10 +29,13 @@ LEASE_MS = 15_000  # until a worker says how long its lease is
 CONNECT_S = 10.0
 TURN_S = 10.0  # how long to wait for a link that others hold
 _PATIENT_MS = 300_000  # what reads much, or deletes much, may take
+UNREAD_MS = 60_000  # how long a listener may read nothing
 _SLACK_S = 5.0  # the server stops a statement by itself; this long after that, it is not there any more
 _DOUBT = "SyncRepWaitForLSN"  # where the server says that a commit is on its own disk, and perhaps on no other
+_HEAR = "SET {} client_min_messages = warning"  # whatever the role is set to: that doubt is a warning
 _SESSION = (
-    f"SET application_name = 'holdfast'; SET jit = off; {PLANNED}; "
+    "SET application_name = 'holdfast'; SET default_transaction_isolation = 'read committed'; "
+    f"SET jit = off; {PLANNED}; "
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
 )
 
@@ -53,7 +57,7 @@ class Limits(NamedTuple):
         """The statements that set them, for the session or (``LOCAL``) the transaction."""
         return (
             f"SET {scope} statement_timeout = {self.statement}; SET {scope} lock_timeout = {self.lock}; "
-            f"SET {scope} idle_in_transaction_session_timeout = {self.idle}"
+            f"SET {scope} idle_in_transaction_session_timeout = {self.idle}; {_HEAR.format(scope)}"
         )
 
 
@@ -78,12 +82,29 @@ class Link:
 async def connect(dsn: str, *, cache: bool = True) -> asyncpg.Connection:
     """A bare connection, to the host among those named that takes writes."""
     wanted = {} if "target_session_attrs=" in dsn else {"target_session_attrs": "read-write"}
+    given = {"statement_cache_size": 200 if cache else 0, "max_cached_statement_lifetime": 0, **wanted}
     try:
-        return await asyncpg.connect(
-            dsn, timeout=CONNECT_S, statement_cache_size=200 if cache else 0, max_cached_statement_lifetime=0, **wanted
-        )
+        places = hosts.each(dsn)
+        if len(places) == 1:
+            return await asyncpg.connect(dsn, timeout=CONNECT_S, **given)
+        return await hosts.first(places, lambda place: asyncpg.connect(place, timeout=CONNECT_S, **given))
     except ValueError as error:  # from reading the address: a port that is no number, and the like
         raise asyncpg.ClientConfigurationError(str(error)) from error
+
+
+async def listening(dsn: str, *channels: tuple[str, Callable[..., None]]) -> asyncpg.Connection:
+    """A connection that hears, and that the server gives up when nobody reads what it says: until then it keeps
+    everybody's notifications, and once its queue is full nobody can notify any more.
+    """
+    con = await connect(dsn)
+    try:
+        await con.execute(f"SET tcp_user_timeout = {UNREAD_MS}")
+        for channel, hear in channels:
+            await con.add_listener(channel, hear)
+    except BaseException:
+        con.terminate()
+        raise
+    return con
 
 
 class Links:

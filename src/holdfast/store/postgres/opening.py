@@ -33,6 +33,7 @@ class Standing(NamedTuple):
 
     migration: int  # 0: there is nothing yet
     equipped: bool  # this version's routines are in it
+    exists: bool = True
 
 
 async def open_schema(address: Address, names: Names, *, create: bool) -> Server:
@@ -41,7 +42,7 @@ async def open_schema(address: Address, names: Names, *, create: bool) -> Server
     Raises:
         StoreUnusable: the message says why, and what to do.
     """
-    con = None
+    con, standing = None, None
     try:
         con = await connect(address.direct, cache=False)
         server = await look(con, address)
@@ -53,11 +54,23 @@ async def open_schema(address: Address, names: Names, *, create: bool) -> Server
         if address.direct != address.dsn:
             server = await _look_through(address)
         return server
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise _not_allowed(error, address, standing) from error
     except ERRORS as error:
         raise unreachable(error, address.shown) from error
     finally:
         if con is not None:
             con.terminate()
+
+
+def _not_allowed(error: asyncpg.PostgresError, address: Address, standing: Standing | None) -> StoreUnusable:
+    """Rights that are missing: to use what is there, to make it, or to change what belongs to another role."""
+    if standing is None or standing.migration == 0:
+        return unreachable(error, address.shown)
+    return StoreUnusable(
+        f"{address.shown} was left by an older Holdfast, and this role may not bring it up ({error}). Open it once as "
+        "the role that owns its tables, such as with `holdfast workers list`; older workers go on meanwhile"
+    )
 
 
 async def _look_through(address: Address) -> Server:
@@ -105,7 +118,7 @@ async def _stand(con: asyncpg.Connection, names: Names, address: Address) -> Sta
     if not found["ours"]:
         if found["tables"]:
             raise _foreign(address, names)
-        return Standing(migration=0, equipped=False)
+        return Standing(migration=0, equipped=False, exists=found["exists"])
     meta = {row["name"]: row["value"] for row in await con.fetch(names(CONNECTION.meta))}
     if meta.get("made_by") != "holdfast":
         raise _foreign(address, names)
@@ -131,7 +144,7 @@ async def _bring_up(con: asyncpg.Connection, names: Names, address: Address) -> 
     try:
         await con.execute(CONNECTION.lock_migrations.replace("$1", _literal(names.schema)))
         standing = await _stand(con, names, address)  # again: somebody else may have been first
-        if standing.migration == 0:
+        if not standing.exists:  # else it takes no right to make one
             await con.execute(f"CREATE SCHEMA IF NOT EXISTS {names.quoted}")
         for number, script in migrations():
             if number > standing.migration:

@@ -23,7 +23,7 @@ from holdfast.clock import new_id
 from holdfast.store.bell import Bell
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS
-from holdfast.store.postgres.links import connect
+from holdfast.store.postgres.links import connect, listening
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import NEWS
 
@@ -176,10 +176,10 @@ class Telling:
     async def _connected(self) -> asyncpg.Connection:
         async with self._connecting:
             if self._con is None or self._con.is_closed():
-                con = await connect(self._dsn, cache=False)
                 if self._listens:
-                    await con.add_listener(self._channel, self._hear)
-                self._con = con
+                    self._con = await listening(self._dsn, (self._channel, self._hear))
+                else:
+                    self._con = await connect(self._dsn, cache=False)
             return self._con
 
     async def _listen_again(self) -> None:

@@ -17,7 +17,7 @@ import asyncpg
 from holdfast.clock import jitter, new_id
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.edge import ERRORS
-from holdfast.store.postgres.links import connect
+from holdfast.store.postgres.links import connect, listening
 from holdfast.store.postgres.sideloop import SideLoop
 from holdfast.store.postgres.statements import NEWS
 from holdfast.store.watching import HubWatch
@@ -80,7 +80,7 @@ class _Listener:
         wait = _FIRST_WAIT_S
         while True:
             try:
-                con = await connect(self._dsn, cache=self._listens)
+                con = await self._connect()
             except ERRORS as error:
                 logger.warning("nobody can listen for changes (%s: %s); trying again", type(error).__name__, error)
             else:
@@ -97,8 +97,6 @@ class _Listener:
 
     async def _listen(self, con: asyncpg.Connection) -> None:
         missed = self.ready.is_set()
-        if self._listens:
-            await con.add_listener(self._hub.channel, self._hear)
         while True:
             seen = await self._look(con)
             if seen != self._seen and (self._seen is not None or missed):
@@ -108,6 +106,11 @@ class _Listener:
             await asyncio.sleep(POLL_S)
             if con.is_closed():
                 raise ConnectionResetError("closed by the server")
+
+    async def _connect(self) -> asyncpg.Connection:
+        if self._listens:
+            return await listening(self._dsn, (self._hub.channel, self._hear))
+        return await connect(self._dsn, cache=False)
 
     async def _look(self, con: asyncpg.Connection) -> str:
         async with asyncio.timeout(_ANSWER_S):

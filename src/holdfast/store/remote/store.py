@@ -15,7 +15,7 @@ from holdfast.records.files import FileInfo
 from holdfast.records.journal import Entry, History, ItemIndex
 from holdfast.records.repair import Fork, RetentionRule
 from holdfast.records.run import STOPPED, Activation, NewRun, Population, Run, Started, Status
-from holdfast.records.worker import Demand, Quota, Worker
+from holdfast.records.worker import Demand, Hosted, Quota, Worker
 from holdfast.store.base import NO_QUOTAS, Recorded, RunFilter
 from holdfast.store.remote.api import Api, segment
 from holdfast.store.remote.ears import HttpEars
@@ -235,9 +235,13 @@ class HttpStore:
     # -- the house
 
     async def demand(
-        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
-    ) -> Demand:  # the server knows the quotas of its app and the time
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int,
+        hosts: Sequence[Hosted] | None = None,
+    ) -> Demand:  # fmt: skip  # the server knows its app, and the time
         return demand_of(await self.api.get("/api/demand", agent=None if agents is None else list(agents)))
+
+    async def time(self) -> int | None:
+        return None  # what is asked of a server happens by its time
 
     async def workers(self) -> list[Worker]:
         return [worker_of(one) for one in (await self.api.get("/api/workers"))["workers"]]

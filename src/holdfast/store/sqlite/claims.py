@@ -12,7 +12,7 @@ import apsw
 from holdfast import codec
 from holdfast.errors import LeaseLost
 from holdfast.records.worker import Demand, Hosted, Quota
-from holdfast.store.demand import Needs, demand_of
+from holdfast.store.demand import demand_of, hosted_of
 from holdfast.store.sqlite.quotas import Room, note
 from holdfast.store.sqlite.statements import CLAIMS, CONNECTION, LEASES, QUOTAS
 from holdfast.store.sqlite.transaction import Transaction
@@ -136,9 +136,16 @@ def give_up(tx: Transaction, unread: Sequence[tuple[str, Sequence[int]]]) -> Non
     tx.stirred = True
 
 
-def demand(db: apsw.Connection, agents: Sequence[str] | None, quotas: Mapping[str, Quota], now: int) -> Demand:
-    """What there is to do for workers of these agents, or of all."""
+def demand(
+    db: apsw.Connection,
+    agents: Sequence[str] | None,
+    quotas: Mapping[str, Quota],
+    now: int,
+    hosts: Sequence[Hosted] | None,
+) -> Demand:
+    """What there is to do for workers of these agents and versions, or of all."""
     wanted = None if agents is None else json.dumps(list(agents))
     given = {"agents": wanted, "now": now, "database_now": db.execute(CONNECTION.now).get}
-    found = [Needs(*row) for row in db.execute(CLAIMS.demand, given)]
-    return demand_of(found, Room(db, quotas, now).left([one.agent for one in found if one.agent in quotas]))
+    found = hosted_of(db.execute(CLAIMS.demand, given), hosts)
+    limited = dict.fromkeys(one.agent for one in found if one.agent in quotas)
+    return demand_of(found, Room(db, quotas, now).left(list(limited)))

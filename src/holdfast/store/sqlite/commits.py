@@ -35,7 +35,11 @@ def _answered(tx: Transaction, worker_id: str, number: int) -> list[Verdict] | N
     last, verdicts = counter
     if number == last:
         return [Verdict(value) for value in verdicts]
-    if number != last + 1:
+    if number > last + 1:
+        raise LeaseLost(
+            f"the store has forgotten commits of worker {worker_id} after {last}: its runs go on from there"
+        )
+    if number < last:
         raise StoreRejected(f"worker {worker_id} sent commit {number} after {last}: commits are numbered one by one")
     return None
 

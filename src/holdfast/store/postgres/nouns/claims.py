@@ -50,9 +50,10 @@ class Claims(Ways):
         return await self._claims.next_wake(hosts, quotas, now)
 
     async def demand(
-        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
-    ) -> Demand:
-        return await self._claims.demand(agents, quotas, now)
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int,
+        hosts: Sequence[Hosted] | None = None,
+    ) -> Demand:  # fmt: skip
+        return await self._claims.demand(agents, quotas, now, hosts)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         self._refuse_closed()

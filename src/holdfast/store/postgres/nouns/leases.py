@@ -8,7 +8,7 @@ from holdfast.records.worker import Hosted, Worker
 from holdfast.store.postgres.leases import PostgresKeeper
 from holdfast.store.postgres.links import Limits
 from holdfast.store.postgres.nouns.ways import Ways
-from holdfast.store.postgres.statements import LEASES
+from holdfast.store.postgres.statements import HEALTH, LEASES
 from holdfast.store.rows import hosts_text, worker_of
 
 
@@ -31,3 +31,6 @@ class Leases(Ways):
 
     async def workers(self) -> list[Worker]:
         return [worker_of(row) for row in await self._links.fetch(LEASES.all)]
+
+    async def time(self) -> int | None:
+        return int(await self._links.value(HEALTH.now))

@@ -65,11 +65,12 @@ BEGIN
     ) THEN
         RETURN;  -- a look without any lock, so that idle workers write nothing
     END IF;
-    PERFORM routines.be_durable();
+    PERFORM routines.be_kept_here();
     PERFORM routines.lock_quotas(_schema, _q_agents);
     UPDATE holdfast.workers AS w SET claims = _claim
     WHERE w.id = _worker AND w.claims = _claim - 1 AND w.expires_at > routines.now_us();
     IF NOT FOUND THEN
+        PERFORM routines.check_claims(_worker, _claim);
         RAISE EXCEPTION 'claim % of worker % comes late', _claim, _worker USING ERRCODE = 'HF004';
     END IF;
     UPDATE holdfast.runs AS r SET status = 'queued', ready_at = r.wake_at, wake_at = NULL
@@ -109,6 +110,16 @@ BEGIN
         LEFT JOIN routines.run_rows AS v
             ON v.rid = t.rid AND r.epoch = 1 AND r.wakes = 0 AND r.generation = 0 AND r.origin IS NULL
         ORDER BY t.n;
+END $$;
+
+-- Whether the database knows the claims of a worker before this one; else an error: it was restored, or failed over to a standby
+-- that lacked them. Runs of theirs could be claimed again in the same epoch, by the same worker.
+CREATE FUNCTION routines.check_claims(_worker text, _claim bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = _worker AND w.claims < _claim - 1) THEN
+        RAISE EXCEPTION 'the database has forgotten claims of worker % before %: others may have its runs', _worker, _claim
+            USING ERRCODE = 'HF001';
+    END IF;
 END $$;
 
 -- Lock the ready runs of these versions whose turn it is, with no more losses than `_most` and no fewer than `_least`, as far
@@ -219,7 +230,7 @@ DECLARE
     _mine text[];
     _now bigint := routines.now_us();
 BEGIN
-    PERFORM routines.be_durable();
+    PERFORM routines.be_kept_here();
     -- A commit of theirs that is under way holds its row: it is theirs until it ends, and we come back later.
     _mine := ARRAY(
         SELECT b.worker FROM holdfast.batches AS b LEFT JOIN holdfast.workers AS w ON w.id = b.worker
@@ -231,6 +242,9 @@ BEGIN
           AND NOT EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = d.worker));
     -- A lease is renewed only until it has expired: nobody can bring one of these back.
     DELETE FROM holdfast.workers AS w WHERE w.id = ANY (_mine) AND w.expires_at <= _now;
+    -- But a renewal may have begun before that, and have been slower than this.
+    _mine := ARRAY(SELECT m.worker FROM unnest(_mine) AS m (worker)
+                   WHERE NOT EXISTS (SELECT FROM holdfast.workers AS w WHERE w.id = m.worker));
     DELETE FROM holdfast.batches AS b WHERE b.worker = ANY (_mine);
     PERFORM FROM holdfast.runs AS r WHERE r.worker = ANY (_mine) AND r.status = 'running' ORDER BY r.rid FOR UPDATE;
     UPDATE holdfast.runs AS r
@@ -266,7 +280,8 @@ CREATE FUNCTION routines.give_up(_worker text, _claim bigint) RETURNS bigint LAN
 DECLARE
     _last bigint;
 BEGIN
-    PERFORM routines.be_durable();
+    PERFORM routines.be_kept_here();
+    PERFORM routines.check_claims(_worker, _claim);
     UPDATE holdfast.workers AS w SET claims = greatest(w.claims, _claim) WHERE w.id = _worker RETURNING w.claims INTO _last;
     PERFORM FROM holdfast.runs AS r WHERE r.worker = _worker AND r.status = 'running' ORDER BY r.rid FOR UPDATE;
     UPDATE holdfast.runs AS r

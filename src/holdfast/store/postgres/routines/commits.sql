@@ -160,6 +160,9 @@ BEGIN
     UPDATE holdfast.batches AS b SET number = b.number WHERE b.worker = _worker RETURNING b.number, b.verdicts INTO _last, _v;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'worker % is gone: its lease expired and others took its runs', _worker USING ERRCODE = 'HF001';
+    ELSIF _last < _number - 1 THEN  -- restored, or failed over to a standby that lacked the last commits
+        RAISE EXCEPTION 'the database has forgotten commits of worker % after %: its runs go on from there', _worker, _last
+            USING ERRCODE = 'HF001';
     ELSIF _last <> _number THEN
         RAISE EXCEPTION 'worker % sent commit % after %: commits are numbered one by one', _worker, _number, _last
             USING ERRCODE = 'HF002';

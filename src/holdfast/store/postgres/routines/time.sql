@@ -14,6 +14,13 @@ BEGIN
     END IF;
 END $$;
 
+-- This transaction is on the disk before it is acknowledged, but waits for no standby: for what may be forgotten by a fail-over,
+-- since whatever was acknowledged later has brought it along. It holds rows that a lease is renewed in no longer than that.
+CREATE FUNCTION routines.be_kept_here() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true);
+END $$;
+
 -- Wait until what was committed before is where it should be: this transaction writes, and comes after it.
 CREATE FUNCTION routines.settle() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

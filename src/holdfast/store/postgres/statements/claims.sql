@@ -32,23 +32,30 @@ CROSS JOIN LATERAL (SELECT r.wake_at FROM holdfast.runs AS r
                     ORDER BY r.wake_at LIMIT 1) AS w;
 
 -- name: demand
--- How many runs of each agent are queued (to begin, and to go on), due, without a living owner, and with one.
-SELECT found.agent, sum(to_begin)::bigint, sum(to_go_on)::bigint, sum(due)::bigint, sum(orphaned)::bigint,
+-- How many runs of each version are queued (to begin, and to go on), due, without a living owner, and with one. Due are also
+-- those that ask something whose deadline has passed, and, of no agent, messages that nobody has sent.
+SELECT found.agent, found.version, sum(to_begin)::bigint, sum(to_go_on)::bigint, sum(due)::bigint, sum(orphaned)::bigint,
        sum(at_work)::bigint
 FROM (
-    SELECT agent, count(*) FILTER (WHERE started_at IS NULL) AS to_begin,
+    SELECT agent, version, count(*) FILTER (WHERE started_at IS NULL) AS to_begin,
            count(*) FILTER (WHERE started_at IS NOT NULL) AS to_go_on, 0 AS due, 0 AS orphaned, 0 AS at_work
-    FROM holdfast.runs WHERE status = 'queued' AND NOT held GROUP BY agent
+    FROM holdfast.runs WHERE status = 'queued' AND NOT held GROUP BY agent, version
     UNION ALL
-    SELECT agent, 0, 0, count(*), 0, 0
-    FROM holdfast.runs WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= $2::bigint GROUP BY agent
+    SELECT agent, version, 0, 0, count(*), 0, 0
+    FROM holdfast.runs WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= $2::bigint GROUP BY agent, version
     UNION ALL
-    SELECT r.agent, 0, 0, 0, count(*) FILTER (WHERE w.id IS NULL), count(*) FILTER (WHERE w.id IS NOT NULL)
+    SELECT r.agent, r.version, 0, 0, count(*), 0, 0
+    FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
+    WHERE a.state = 'pending' AND a.due_at IS NOT NULL AND a.due_at <= $2::bigint GROUP BY r.agent, r.version
+    UNION ALL
+    SELECT '', '', 0, 0, count(*), 0, 0 FROM holdfast.outbox WHERE NOT dead AND next_at <= $2::bigint
+    UNION ALL
+    SELECT r.agent, r.version, 0, 0, 0, count(*) FILTER (WHERE w.id IS NULL), count(*) FILTER (WHERE w.id IS NOT NULL)
     FROM holdfast.runs AS r LEFT JOIN holdfast.workers AS w ON w.id = r.worker AND w.expires_at > routines.now_us()
-    WHERE r.status = 'running' GROUP BY r.agent
+    WHERE r.status = 'running' GROUP BY r.agent, r.version
 ) AS found
 WHERE $1::text[] IS NULL OR found.agent = ANY ($1)
-GROUP BY found.agent;
+GROUP BY found.agent, found.version;
 
 -- name: room
 -- What is left of quotas.

@@ -21,8 +21,8 @@ INSERT INTO holdfast.meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UP
 SELECT pg_advisory_xact_lock(7236831, hashtext($1));
 
 -- name: begin
--- A transaction of several statements: it may not sit idle for long.
-BEGIN;
+-- A transaction of several statements, whatever the role or the database has been set to: each sees what it has waited for.
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: begin_reading
 -- Begin to read: all statements until the end see one state.

@@ -71,9 +71,10 @@ class Claims(Ways):
         return min((wake for wake in wakes if wake is not None), default=None)
 
     async def demand(
-        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int
-    ) -> Demand:
-        return await self._read_apart(claims.demand, agents, quotas, now)
+        self, agents: Sequence[str] | None, quotas: Mapping[str, Quota] = NO_QUOTAS, *, now: int,
+        hosts: Sequence[Hosted] | None = None,
+    ) -> Demand:  # fmt: skip
+        return await self._read_apart(claims.demand, agents, quotas, now, hosts)
 
     def item_values(self, rid: int, map: int, ords: Sequence[int]) -> list[bytes]:
         return self._read(history.item_values, rid, map, ords)

@@ -23,3 +23,6 @@ class Leases(Ways):
 
     async def workers(self) -> list[Worker]:
         return self._read(leases.workers)
+
+    async def time(self) -> int | None:
+        return None

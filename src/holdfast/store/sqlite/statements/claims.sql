@@ -53,22 +53,30 @@ SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_owned WHERE worker = ? AND sta
 SELECT agent, count(*) FROM runs INDEXED BY runs_owned WHERE worker = ? AND status = 'running' GROUP BY agent;
 
 -- name: demand
--- How many runs of each agent are queued (to begin, and to go on), due, without a living owner, and with one.
-SELECT agent, sum(to_begin), sum(to_go_on), sum(due), sum(orphaned), sum(at_work)
+-- How many runs of each version are queued (to begin, and to go on), due, without a living owner, and with one. Due are also
+-- those that ask something whose deadline has passed, and, of no agent, messages that nobody has sent.
+SELECT agent, version, sum(to_begin), sum(to_go_on), sum(due), sum(orphaned), sum(at_work)
 FROM (
-    SELECT agent, sum(started_at IS NULL) AS to_begin, sum(started_at IS NOT NULL) AS to_go_on, 0 AS due, 0 AS orphaned,
-           0 AS at_work
-    FROM runs INDEXED BY runs_ready WHERE status = 'queued' AND held = 0 GROUP BY agent
+    SELECT agent, version, sum(started_at IS NULL) AS to_begin, sum(started_at IS NOT NULL) AS to_go_on, 0 AS due,
+           0 AS orphaned, 0 AS at_work
+    FROM runs INDEXED BY runs_ready WHERE status = 'queued' AND held = 0 GROUP BY agent, version
     UNION ALL
-    SELECT agent, 0, 0, count(*), 0, 0
-    FROM runs INDEXED BY runs_wake WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= :now GROUP BY agent
+    SELECT agent, version, 0, 0, count(*), 0, 0
+    FROM runs INDEXED BY runs_wake WHERE status = 'waiting' AND wake_at IS NOT NULL AND wake_at <= :now
+    GROUP BY agent, version
     UNION ALL
-    SELECT r.agent, 0, 0, 0, sum(w.id IS NULL), sum(w.id IS NOT NULL)
+    SELECT r.agent, r.version, 0, 0, count(*), 0, 0
+    FROM holdfast_approvals AS a JOIN runs AS r ON r.rid = a.rid
+    WHERE a.state = 'pending' AND a.due_at IS NOT NULL AND a.due_at <= :now GROUP BY r.agent, r.version
+    UNION ALL
+    SELECT '', '', 0, 0, count(*), 0, 0 FROM holdfast_outbox WHERE dead = 0 AND next_at <= :now
+    UNION ALL
+    SELECT r.agent, r.version, 0, 0, 0, sum(w.id IS NULL), sum(w.id IS NOT NULL)
     FROM runs AS r INDEXED BY runs_owned LEFT JOIN workers AS w ON w.id = r.worker AND w.expires_at > :database_now
-    WHERE r.status = 'running' GROUP BY r.agent
+    WHERE r.status = 'running' GROUP BY r.agent, r.version
 )
 WHERE :agents IS NULL OR agent IN (SELECT value FROM json_each(:agents))
-GROUP BY agent;
+GROUP BY agent, version;
 
 -- name: take
 -- Become a run's owner.
