@@ -1,4 +1,4 @@
-"""``holdfast server``, ``dev``, ``people``, ``tokens``; and the other verbs over a server."""
+"""``holdfast server``, ``dev``, ``people``, ``tokens``, ``keys``; and the other verbs over a server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.cli.shell import WITHIN, Shell, end, until
 
@@ -51,6 +53,27 @@ def test_people_and_tokens_are_made_listed_and_revoked(shell: Shell) -> None:
     assert shell.inside("tokens", "revoke", made["id"], *store).code == 3
     assert shell("people", "remove", "ann", *store).code == 0
     assert shell.inside("people", "list", *store).json["people"] == []
+
+
+@pytest.mark.parametrize("over", ["store", "server"])
+def test_signing_keys_are_made_listed_rotated_and_revoked(shell: Shell, over: str) -> None:
+    store = ("--store", shell.store("shop"))
+    shell.inside("people", "add", "erp", "--role", "adjuster", *store)
+    shell.inside("people", "add", "cid", "--role", "admin", *store)
+    if over == "server":
+        shell.variables["HOLDFAST_TOKEN"] = shell.inside("tokens", "new", "cid", "--scope", "admin", *store).out.strip()
+        store = ("--store", served(shell)[1])
+    made = shell("keys", "new", "erp", "--label", "approvals", *store, "--json").json
+    assert made["secret"].startswith("whsec_")
+    rotated = shell("keys", "rotate", made["id"], "--overlap", "2h", *store, "--json").json
+    assert (rotated["id"], rotated["secret"] == made["secret"]) == (made["id"], False)
+    (listed,) = shell("keys", "list", "--person", "erp", *store, "--json").json["keys"]
+    assert listed == {name: value for name, value in rotated.items() if name != "secret"}
+    assert made["id"] in shell.inside("keys", "list", *store).out
+    assert shell.inside("keys", "rotate", made["id"], "--overlap", "31d", *store).code == 2
+    assert shell.inside("keys", "new", "nobody", *store).code == 3
+    assert shell("keys", "revoke", made["id"], *store).out == f"signing key {made['id']} of erp is revoked\n"
+    assert shell.inside("keys", "revoke", made["id"], *store).code == 3
 
 
 def test_every_verb_works_over_a_server_as_over_a_store(shell: Shell) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from holdfast.clock import Clock
 from holdfast.errors import StoreBusy, UnknownPerson, WrongState
+from holdfast.people.keys import SigningKeys
+from holdfast.people.messages import Messages
 from holdfast.people.person import Person, checked_name, checked_roles
 from holdfast.people.secret import packed, unpacked
 from holdfast.people.sessions import Sessions
@@ -30,6 +32,8 @@ class People:
     Attributes:
         tokens: their API tokens.
         sessions: their browsers' sessions, and the links that begin them.
+        keys: with which other systems sign what they decide as somebody.
+        messages: that are signed so.
 
     Example:
         >>> async def main(store, clock):
@@ -43,6 +47,8 @@ class People:
         self._clock = clock
         self.tokens = Tokens(store, clock, self)
         self.sessions = Sessions(store, clock, self)
+        self.keys = SigningKeys(store, clock, self)
+        self.messages = Messages(store, clock, self)
 
     async def add(self, name: str, roles: Iterable[str], *, by: str) -> Person:
         """Make somebody known.
@@ -105,7 +111,9 @@ class People:
         return known if known.roles == frozenset(roles) else await self.set_roles(name, roles, by=by)
 
     async def remove(self, name: str, *, by: str) -> None:
-        """Forget somebody, with their tokens. Their sessions end with the next request. What they did stays audited.
+        """Forget somebody, with their tokens and signing keys. Their sessions end with the next request.
+
+        What they did stays audited.
 
         Raises:
             UnknownPerson: nobody has this name.
@@ -117,6 +125,8 @@ class People:
             raise StoreBusy(f"{name} was changed at the same time: look again, and try again")
         for token in await self.tokens.list(name):
             await self.tokens.revoke(token.id, by=by)
+        for key in await self.keys.list(name):
+            await self.keys.revoke(key.id, by=by)
 
     # -- inside
 

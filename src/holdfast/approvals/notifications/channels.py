@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from holdfast import codec
-from holdfast.approvals.notifications import others, signing
+from holdfast.approvals.notifications import others
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
 from holdfast.clock import Clock, new_key
 from holdfast.errors import BadOption, NotFound, StoreBusy, WrongState
@@ -15,6 +15,7 @@ from holdfast.records.approval import AuditEntry
 from holdfast.records.document import Document, Put
 from holdfast.records.outbox import Message
 from holdfast.store.desk import Desk
+from holdfast.wire import signing
 
 _PAGE = 500
 

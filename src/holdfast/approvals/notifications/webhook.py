@@ -12,9 +12,9 @@ import httpx2
 
 from holdfast.approvals.notifications.channel import Channel
 from holdfast.approvals.notifications.discretion import discreetly
-from holdfast.approvals.notifications.signing import signed
 from holdfast.clock import SECOND, from_datetime
 from holdfast.errors import BadOption
+from holdfast.wire.signing import signed
 
 TIMEOUT = 15.0  # seconds for all of it; the specification advises 15 to 30
 _LATEST = 86_400 * SECOND  # a receiver cannot put us off for longer

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from holdfast.approvals.answers import Answer, Approve, Reject
-from holdfast.approvals.case import Case, Person
+from holdfast.approvals.case import Person
 from holdfast.approvals.request import SUBJECTS
 from holdfast.clock import to_datetime
 from holdfast.errors import TokenRefused
@@ -18,7 +18,7 @@ from holdfast.server.house import House, InHouse
 from holdfast.server.pages import fields
 from holdfast.server.pages.rendering import PageRoute, page, sorry
 from holdfast.server.routes.approvals import ApprovalId
-from holdfast.server.routes.resume import Resume, accepted, resume
+from holdfast.server.routes.resume import Resume, accepted, by_token
 
 router = APIRouter(route_class=PageRoute)
 
@@ -50,7 +50,7 @@ async def decide(house: InHouse, request: Request, approval_id: ApprovalId) -> R
         return await _page(house, approval_id, token, problem=problem, reason=reason)
     if form.get("do") not in ("approve", "reject"):
         return await _page(house, approval_id, token, problem="nothing was done: approve, or reject")
-    case: Case = await resume(house, approval_id, asked)
+    case = await by_token(house, approval_id, asked)
     return RedirectResponse(f"/confirmed/{case.state}", 303)
 
 

@@ -20,7 +20,7 @@ from holdfast.server.sight import at_desk
 
 router = APIRouter(tags=["approvals"], responses=problems(404, 409, 410))
 ApprovalId = Annotated[InPath, Path(description="An approval's id.", max_length=500)]
-_DIGEST = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of the case as it was displayed.")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of the case as it was displayed.")]
 
 
 class _Which(Asked):
@@ -64,7 +64,7 @@ class Decision(Asked):
     )
 
     answer: Answer
-    digest: _DIGEST
+    digest: Digest
 
 
 class Batch(Asked):
