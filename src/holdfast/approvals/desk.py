@@ -142,18 +142,27 @@ class Desk:
         """Decide many: all that match (``limit`` does not count), or those of ids. Each is recorded singly."""
         return await Batch(self, self._client, who, answer, via).decide(which)
 
-    async def reassign(self, who: Person, approval_id: str, to: str | Sequence[str], *, why: str = "") -> Case:
+    async def reassign(
+        self, who: Person, approval_id: str, to: str | Sequence[str], *, why: str = "", digest: str | None = None
+    ) -> Case:
         """Hand a case to others: its deadline stays, votes too.
 
+        Args:
+            who: who hands it on.
+            approval_id: the case.
+            to: to whom.
+            why: a note.
+            digest: of what was displayed to them, as :meth:`decide` takes it.
+
         Raises:
-            AlreadyDecided, ApprovalOver: as :meth:`decide`.
+            AlreadyDecided, ApprovalOver, WrongDigest: as :meth:`decide`.
             BadOption: these are nobody, or fewer than have to approve.
         """
         others = people(to)
         if not others:
             raise BadOption("reassign to whom? Name a person, or a role as 'role:adjuster'")
         try:
-            return await self._reassign(who, approval_id, others, why)
+            return await self._reassign(who, approval_id, others, why, digest)
         except (DeskRefused, UnknownApproval) as error:
             await self._refused(who, approval_id, None, error, "")
             raise
@@ -279,9 +288,12 @@ class Desk:
             case _:
                 return False
 
-    async def _reassign(self, who: Person, approval_id: str, to: tuple[str, ...], why: str) -> Case:
+    async def _reassign(
+        self, who: Person, approval_id: str, to: tuple[str, ...], why: str, displayed: str | None
+    ) -> Case:
         while True:
             open, starter = await self._decidable(who, approval_id, None)
+            check_displayed(open, who, open.row.digest if displayed is None else displayed)
             check_quorum(open.request.quorum, to)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):

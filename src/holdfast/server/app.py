@@ -19,6 +19,7 @@ from holdfast.server.edges import RESUME_BODY, BodyLimit, Faultless, JsonOnly, K
 from holdfast.server.house import House, ServerConfig
 from holdfast.server.measuring import Measured
 from holdfast.server.oidc import Provider
+from holdfast.server.refusals import Refusals
 from holdfast.server.routes import (
     approvals,
     channels,
@@ -81,6 +82,7 @@ def create_app(
     app.state.house = House(
         store=store, client=client, clock=clock, people=People(store, clock), config=config,
         desk=client.inbox, decisions=DecisionTokens(store, clock), channels=Channels(store, clock),
+        refusals=Refusals(store, clock),
         provider=None if config.oidc is None else Provider(config.oidc, store, clock),
     )  # fmt: skip
     problems.install(app)

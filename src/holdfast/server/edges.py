@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.server.problems import TOO_LARGE, answer, answer_error
+from holdfast.server.problems import TOO_LARGE, answer, answer_error, note_too_large
 from holdfast.wire.problems import of_status
 
 _PROBES = frozenset({"/healthz", "/readyz"})
@@ -118,6 +118,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = self._limit_of(scope)
         if scope["type"] == "http" and _length(scope) > limit:
+            await note_too_large(scope)
             response = answer(scope["path"], of_status(413), TOO_LARGE)
             await response(scope, receive, send)
         else:

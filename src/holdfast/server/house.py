@@ -15,6 +15,7 @@ from holdfast.client import Client
 from holdfast.clock import Clock
 from holdfast.people import People
 from holdfast.server.oidc import OidcConfig, Provider
+from holdfast.server.refusals import Refusals
 from holdfast.store.base import Store, Watch
 
 MAX_BODY = 24 * 2**20
@@ -58,6 +59,7 @@ class House:
     desk: Desk
     decisions: DecisionTokens
     channels: Channels
+    refusals: Refusals
     provider: Provider | None = None  # of log-ins
     stopping: bool = False
     watches: set[Watch] = field(default_factory=set)  # of streams that are open

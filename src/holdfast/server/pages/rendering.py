@@ -12,11 +12,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdfast.errors import HoldfastError, NotAuthenticated
+from holdfast.errors import HoldfastError, NotAuthenticated, ScopeMissing
 from holdfast.people import Caller
 from holdfast.server.pages import words
 from holdfast.server.pages.fields import pretty
-from holdfast.server.problems import Refused
+from holdfast.server.problems import Refused, note
 from holdfast.wire.problems import FAULT, sort_of
 
 logger = logging.getLogger("holdfast.server")
@@ -55,15 +55,19 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NotAuthenticated as error:
+                await note(request, error)
                 if request.method == "GET":
                     return RedirectResponse("/login", 303)
                 return sorry(_ENDED if "session" in str(error) else str(error), 401)
             except HoldfastError as error:
+                if isinstance(error, ScopeMissing):
+                    await note(request, error)
                 sort = sort_of(error)
                 if sort is FAULT:
                     logger.error("%s failed", request.scope["path"], exc_info=error)
                 return sorry(_HIDDEN if sort is FAULT else str(error), sort.status)
             except Refused as error:
+                await note(request, error)
                 return sorry(error.detail, error.status)
             except RequestValidationError:
                 return sorry("this address, or what was sent to it, is not as this page makes them", 422)

@@ -105,6 +105,7 @@ class Reassign(Asked):
 
     to: list[Word] = Field(min_length=1, max_length=50, examples=[["role:lead", "ann"]])
     why: Text = ""
+    digest: Digest | None = None
 
 
 class Trail(Told):
@@ -165,7 +166,7 @@ async def decide(who: Decider, house: InHouse, approval_id: ApprovalId, asked: D
 @router.post("/api/approvals/{approval_id}/reassignment", response_model=Case)
 async def reassign(who: Decider, house: InHouse, approval_id: ApprovalId, asked: Reassign) -> Any:
     """Hand a case to others: its deadline stays, votes too."""
-    return await house.desk.reassign(at_desk(who), approval_id, asked.to, why=asked.why)
+    return await house.desk.reassign(at_desk(who), approval_id, asked.to, why=asked.why, digest=asked.digest)
 
 
 @router.get("/api/standing", response_model=Standings)

@@ -9,13 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from holdfast import codec
 from holdfast.approvals.answers import Answer
 from holdfast.approvals.case import Case
 from holdfast.approvals.case import Person as AtDesk
 from holdfast.approvals.tokens import Claims
 from holdfast.errors import (
-    DeskRefused,
     MessageForged,
     MessageMisplaced,
     MessageRefused,
@@ -25,8 +23,8 @@ from holdfast.errors import (
     UnknownPerson,
 )
 from holdfast.people import Message, Sender
-from holdfast.records.approval import AuditEntry
 from holdfast.server.house import House, InHouse
+from holdfast.server.refusals import ANONYMOUS
 from holdfast.server.routes.approvals import ApprovalId, Digest
 from holdfast.server.shapes import Asked, Word, problems
 
@@ -52,7 +50,7 @@ class SignedDecision(Asked):
         extra="forbid",
         json_schema_extra={
             "example": {
-                "key": "01kb3w8m6e8q2c5t7v9x1z3b5d", "approval": "01kb…/~approve:pay#1", "digest": "9c" * 32,
+                "key": "01kb3w8m6e8q2c5t7v9x1z3b5d", "approval": "4be1fd03c0a2e0c7d2b5", "digest": "9c" * 32,
                 "answer": {"kind": "approve", "edits": {"amount": 90}},
             }
         },
@@ -115,7 +113,9 @@ async def accepted(house: House, approval_id: str, token: str) -> Claims:
     """
     approval = await house.store.approval(approval_id)
     if approval is None:
-        raise UnknownApproval("there is no such approval: the link may be cut, or its run was deleted")
+        unknown = UnknownApproval("there is no such approval: the link may be cut, or its run was deleted")
+        await _audit(house, approval_id, unknown, via="token")
+        raise unknown
     try:
         claims = await house.decisions.read(token, approval_id)
         if claims.run != approval.run_id:
@@ -147,7 +147,7 @@ async def _by_message(house: House, approval_id: str, asked: SignedDecision, mes
 
 async def _sender(house: House, approval_id: str, asked: SignedDecision, message: Message) -> Sender:
     """Who has signed a message that may decide this approval; one that may not is audited."""
-    actor = "anonymous"
+    actor = ANONYMOUS
     try:
         sender = await house.people.messages.sender(message, asked.key)
         actor = sender.person.name
@@ -162,11 +162,7 @@ async def _sender(house: House, approval_id: str, asked: SignedDecision, message
 
 
 async def _audit(
-    house: House, approval_id: str, error: DeskRefused, *, via: str, actor: str = "anonymous", run_id: str = ""
+    house: House, approval_id: str, error: Exception, *, via: str, actor: str = ANONYMOUS, run_id: str = ""
 ) -> None:
-    detail = {"why": type(error).__name__, "via": via}
-    entry = AuditEntry(
-        at=house.clock.now(), actor=actor, action="approval.refused", subject=approval_id, run_id=run_id,
-        detail=codec.pack(codec.canonical(detail)),
-    )  # fmt: skip
-    await house.store.audit([entry])
+    why = type(error).__name__
+    await house.refusals.note("approval.refused", approval_id, actor=actor, run_id=run_id, why=why, via=via)
