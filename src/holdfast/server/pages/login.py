@@ -11,6 +11,7 @@ from holdfast.errors import NotAuthenticated
 from holdfast.people import Caller, Scope, Session
 from holdfast.server.access import caller_of, cookie_name
 from holdfast.server.house import House, InHouse
+from holdfast.server.pages import destination
 from holdfast.server.pages.rendering import page
 from holdfast.server.problems import Refused, note
 from holdfast.server.refusals import ANONYMOUS
@@ -48,7 +49,7 @@ async def use_link(house: InHouse, request: Request, secret: Secret) -> Response
     except NotAuthenticated as error:
         await note(request, error)
         return page("login.html", status=410, problem=str(error))
-    return welcomed(house, session)
+    return welcomed(house, request, session)
 
 
 @router.post("/logout")
@@ -78,13 +79,14 @@ async def visitor(house: House, request: Request) -> Caller | None:
         return None
 
 
-def welcomed(house: House, session: Session, to: str = "/") -> Response:
-    """The answer that gives a browser its session."""
-    response = RedirectResponse(to, 303)
+def welcomed(house: House, request: Request, session: Session) -> Response:
+    """The answer that gives a browser its session, and leads where it was going."""
+    response = RedirectResponse(destination.recalled(request, house.config), 303)
     response.set_cookie(
         cookie_name(house.config), session.secret, max_age=(session.expires_at - house.clock.now()) // 1_000_000,
         path="/", secure=house.config.secure, httponly=True, samesite="lax",
     )  # fmt: skip
+    destination.forget(response, request, house.config)
     return response
 
 

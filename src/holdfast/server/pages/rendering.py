@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from holdfast.errors import HoldfastError, NotAuthenticated, ScopeMissing
 from holdfast.people import Caller
-from holdfast.server.pages import words
+from holdfast.server.pages import destination, words
 from holdfast.server.pages.fields import pretty
 from holdfast.server.problems import Refused, note
 from holdfast.wire.problems import FAULT, sort_of
@@ -57,7 +57,7 @@ class PageRoute(APIRoute):
             except NotAuthenticated as error:
                 await note(request, error)
                 if request.method == "GET":
-                    return RedirectResponse("/login", 303)
+                    return _log_in_first(request)
                 return sorry(_ENDED if "session" in str(error) else str(error), 401)
             except HoldfastError as error:
                 if isinstance(error, ScopeMissing):
@@ -73,6 +73,12 @@ class PageRoute(APIRoute):
                 return sorry("this address, or what was sent to it, is not as this page makes them", 422)
 
         return answered
+
+
+def _log_in_first(request: Request) -> Response:
+    response = RedirectResponse("/login", 303)
+    destination.remember(response, request, request.app.state.house.config)
+    return response
 
 
 def sorry(problem: str, status: int) -> HTMLResponse:
