@@ -67,7 +67,7 @@ class Deadlines:
 
     async def _stand(self, open: Open, now: int) -> bool:
         """Let a standing approval that covers it approve it, which uses its quota in the same transaction."""
-        own = (open.request.requester, await self._store.starter(open.row.root))
+        own = (open.request.requester, open.row.started_by)
         for document in await self._documents(now):  # as they are now: the one before may have used them
             made = Standing.read(document)
             used = made.used_for(open.request, now) if made.covers(open.row, open.request, own) else None

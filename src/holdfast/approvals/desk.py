@@ -66,7 +66,7 @@ class Desk:
         """
         found: list[Case] = []
         async for open in self.matching(who, which):
-            found.append(await self._case(open, who))
+            found.append(showing.case_of(open, who))
             if len(found) == which.limit:
                 break
         return found
@@ -74,7 +74,7 @@ class Desk:
     async def case(self, who: Person, approval_id: str, *, shown: bool = True) -> Case:
         """One case. That it was shown, and what, is audited unless ``shown`` is false."""
         open = await self._visible(who, approval_id)
-        case = await self._case(open, who)
+        case = showing.case_of(open, who)
         if shown:
             await self._audit(who, "approval.shown", open.row, digest=case.digest, revision=case.revision)
         return case
@@ -92,7 +92,7 @@ class Desk:
         run = await client.info(row.run_id)
         journal, earlier, waiting = await showing.seen_journal(client.journal(row.run_id), entries)
         others = InboxFilter(root=row.root, limit=_OTHERS)
-        case = await self._case(open, who)
+        case = showing.case_of(open, who)
         await self._audit(who, "approval.shown", row, digest=case.digest, revision=case.revision, context=len(journal))
         return CaseContext(
             case=case, status=run.status, input=showing.shown(run.input)[0], journal=journal, earlier=earlier,
@@ -237,7 +237,7 @@ class Desk:
     ) -> Case:
         displayed = digest
         while True:
-            open, starter = await self._decidable(who, approval_id, answer)
+            open = await self._decidable(who, approval_id, answer)
             displayed = open.row.digest if displayed is None else displayed
             check_displayed(open, who, displayed)
             ruling = rulings.answer_of(
@@ -250,19 +250,16 @@ class Desk:
                 catalog=self._client.catalog,
             )
             if await self._applied(ruling):
-                return showing.case_of(open.after(ruling), who, starter)
+                return showing.case_of(open.after(ruling), who)
 
-    async def _decidable(
-        self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None
-    ) -> tuple[Open, str]:
-        """An approval that a person may decide now, and who started its run."""
+    async def _decidable(self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None) -> Open:
+        """An approval that a person may decide now."""
         row = await self.in_time(await self._row(approval_id))
         check_addressed(who, row)
         check_pending(row)
         open = Open.of(row)
-        starter = await self._store.starter(row.root)
-        check_four_eyes(open, who, starter, answer)
-        return open, starter
+        check_four_eyes(open, who, answer)
+        return open
 
     async def in_time(self, row: Approval) -> Approval:
         """A row, once deadlines of it that have passed are done: whoever comes after them finds what they made of it.
@@ -292,12 +289,12 @@ class Desk:
         self, who: Person, approval_id: str, to: tuple[str, ...], why: str, displayed: str | None
     ) -> Case:
         while True:
-            open, starter = await self._decidable(who, approval_id, None)
+            open = await self._decidable(who, approval_id, None)
             check_displayed(open, who, open.row.digest if displayed is None else displayed)
             check_quorum(open.request.quorum, to)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):
-                return showing.case_of(open.after(ruling), who, starter)
+                return showing.case_of(open.after(ruling), who)
 
     async def _row(self, approval_id: str) -> Approval:
         row = await self._store.approval(approval_id)
@@ -313,9 +310,6 @@ class Desk:
         except (DeskRefused, UnknownApproval) as error:
             await self._refused(who, approval_id, None, error, "")
             raise
-
-    async def _case(self, open: Open, who: Person) -> Case:
-        return showing.case_of(open, who, await self._store.starter(open.row.root))
 
     async def matching(self, who: Person, which: InboxFilter) -> AsyncIterator[Open]:
         """What matches, and this person may see. What was altered in the store is left out, and logged."""

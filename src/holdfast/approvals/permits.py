@@ -46,13 +46,13 @@ def check_pending(row: Approval) -> None:
     )  # fmt: skip
 
 
-def check_four_eyes(open: Open, who: Person, starter: str, answer: Approve | Reject | Respond | None) -> None:
+def check_four_eyes(open: Open, who: Person, answer: Approve | Reject | Respond | None) -> None:
     """Refuse that somebody approves what they have asked for.
 
     Raises:
         NotAllowed: they try to.
     """
-    why = showing.own(open, who, starter) if open.request.kind != "question" else ""
+    why = showing.own(open, who) if open.request.kind != "question" else ""
     if why and (answer is None or isinstance(answer, Approve)):
         raise NotAllowed(f"{who.name} may not approve {open.row.id}: {why}")
 

@@ -79,9 +79,6 @@ class Approvals(Protocol):
     ) -> list[AuditEntry]:  # fmt: skip
         """Entries with ``n > after`` in the order in which they were appended."""
 
-    async def starter(self, root: str) -> str:
-        """Who started the tree of this root (``NewRun.by``); empty if nobody said so."""
-
 
 class Documents(Protocol):
     """Small records by kind and id."""

@@ -27,6 +27,7 @@ from holdfast.store.postgres.batch import Batch
 from holdfast.store.postgres.claims import Claims
 from holdfast.store.postgres.documents import document_of, of_puts
 from holdfast.store.postgres.gathering import Gathering
+from holdfast.store.postgres.health import PostgresHealth
 from holdfast.store.postgres.leases import PostgresKeeper
 from holdfast.store.postgres.links import Limits, Links, Row
 from holdfast.store.postgres.notifier import Notifier
@@ -46,7 +47,7 @@ from holdfast.store.postgres.statements import (
     Names,
 )
 from holdfast.store.postgres.telling import PostgresEars, Telling
-from holdfast.store.postgres.text import read, stored
+from holdfast.store.postgres.text import stored
 from holdfast.store.postgres.transactions import Transactions
 from holdfast.store.postgres.values import entry_of, news_of, run_of, worker_of
 from holdfast.store.postgres.watch import Hub
@@ -308,9 +309,6 @@ class PostgresStore:
         async with self._links.reading(patient=True) as con:
             return await approvals.audited(con, self._names, subject, actor, run_id, after, limit)
 
-    async def starter(self, root: str) -> str:
-        return read(await self._links.value(APPROVALS.starter, root) or "")
-
     # Documents
 
     async def document(self, kind: str, document_id: str, *, now: int) -> Document | None:
@@ -363,6 +361,10 @@ class PostgresStore:
         return [worker_of(row) for row in await self._links.fetch(LEASES.all)]
 
     # Watching and closing
+
+    def health(self) -> PostgresHealth:
+        """See :class:`~holdfast.store.base.Store`."""
+        return PostgresHealth(self._address)
 
     def watch(self) -> HubWatch:
         self._refuse_closed()

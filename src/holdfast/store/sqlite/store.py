@@ -46,6 +46,7 @@ from holdfast.store.sqlite import (
 from holdfast.store.sqlite.ears import EARS, SqliteEars, Voice
 from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.file import Fault, SharedFile, open_file
+from holdfast.store.sqlite.health import SqliteHealth
 from holdfast.store.sqlite.opening import path_of
 from holdfast.store.sqlite.quotas import next_begin
 from holdfast.store.sqlite.rulings import rule as apply_rulings
@@ -296,9 +297,6 @@ class SqliteStore:
     ) -> list[AuditEntry]:  # fmt: skip
         return await self._read_apart(audit.page, subject, actor, run_id, after, limit)
 
-    async def starter(self, root: str) -> str:
-        return self._read(_value, APPROVALS.starter, (root,)) or ""
-
     # Documents
 
     async def document(self, kind: str, document_id: str, *, now: int) -> Document | None:
@@ -345,6 +343,10 @@ class SqliteStore:
         return self._read(leases.workers)
 
     # Watching and closing
+
+    def health(self) -> SqliteHealth:
+        """See :class:`~holdfast.store.base.Store`."""
+        return SqliteHealth(self.url)
 
     def watch(self) -> HubWatch:
         self._refuse_closed()
