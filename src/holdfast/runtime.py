@@ -357,7 +357,7 @@ def health_of(url: str) -> Health:
         StoreUnusable: no store of this kind.
     """
     if is_server(url):
-        raise StoreUnusable(f"{url} is a server: look at the store behind it; {url}/readyz says whether it answers")
+        raise StoreUnusable(f"{url} is a server, and looks at the store behind it itself: GET {url}/api/doctor")
     return PostgresHealth(url) if _is_postgres(url) else SqliteHealth(url)
 
 

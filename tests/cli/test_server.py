@@ -76,6 +76,24 @@ def test_signing_keys_are_made_listed_rotated_and_revoked(shell: Shell, over: st
     assert shell.inside("keys", "revoke", made["id"], *store).code == 3
 
 
+def test_a_server_has_its_store_looked_at(shell: Shell) -> None:
+    own = ("--store", shell.store("shop"))
+    shell.inside("people", "add", "olga", "--role", "operator", *own)
+    shell.inside("start", "shop:app", "price", '{"id": "o-1"}', *own)
+    url = served(shell)[1]
+    shell.variables["HOLDFAST_TOKEN"] = shell.inside("tokens", "new", "olga", "--scope", "operate", *own).out.strip()
+    there, here = (shell("doctor", "--app", "shop:app", "--store", one, "--json").json for one in (url, own[1]))
+    assert [one["about"] for one in there["findings"]] == [one["about"] for one in here["findings"]]
+    assert (there["store"], there["worst"]) == (url, here["worst"])
+    (worker,) = [one["do"] for one in there["findings"] if one["about"] == "workers"]
+    assert worker.startswith("holdfast worker shop:app --store ")
+    assert "workers" in shell.inside("doctor", "--store", url).out
+    assert shell.inside("doctor", "--deep", "--store", url).code == 2
+    shell.variables["HOLDFAST_TOKEN"] = shell.inside("tokens", "new", "olga", "--scope", "read", *own).out.strip()
+    refused = shell.inside("doctor", "--store", url)
+    assert (refused.code, "operate" in refused.err) == (2, True)
+
+
 def test_every_verb_works_over_a_server_as_over_a_store(shell: Shell) -> None:
     own = ("--store", shell.store("shop"))
     shell.worker("--store", shell.store("shop"))

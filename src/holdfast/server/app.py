@@ -23,6 +23,7 @@ from holdfast.server.refusals import Refusals
 from holdfast.server.routes import (
     approvals,
     channels,
+    doctor,
     events,
     files,
     health,
@@ -36,7 +37,7 @@ from holdfast.server.routes import (
 )
 from holdfast.store.base import Store
 
-_ROUTERS = (runs, journal, files, promises, approvals, resume, channels, workers, events, people, keys, health)
+_ROUTERS = (runs, journal, files, promises, approvals, resume, channels, workers, events, people, keys, health, doctor)
 _ABOUT = """Runs, what they wait for, and what they ask of people.
 
 Every request says who sends it: `Authorization: Bearer hf_…`, or a browser's session with its CSRF token. Errors are

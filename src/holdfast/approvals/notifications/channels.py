@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from holdfast import codec
 from holdfast.approvals.notifications import others
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
+from holdfast.approvals.notifications.webhook import Answer
 from holdfast.clock import Clock, new_key
 from holdfast.errors import BadOption, NotFound, StoreBusy, WrongState
 from holdfast.records.approval import AuditEntry
@@ -79,6 +80,14 @@ class Channels:
         gone = Put(kind=CHANNEL, id=channel_id, revision=document.revision, body=None)
         if not await self._put(gone, "channel.removed", by):
             raise StoreBusy(f"channel {channel_id} was changed at the same time: try again")
+
+    async def tested(self, channel_id: str, answer: Answer, *, by: str) -> None:
+        """Note that somebody had a channel tested, and what became of it."""
+        detail = codec.pack(codec.canonical({"ok": answer.ok, "error": answer.error}))
+        entry = AuditEntry(
+            at=self._clock.now(), actor=by, action="channel.tested", subject=channel_id, detail=detail
+        )  # fmt: skip
+        await self._store.audit([entry])
 
     async def dead(self, *, after: int = 0, limit: int = 100) -> list[Message]:
         """Messages that were given up, by number."""
