@@ -24,6 +24,7 @@
     ├── WrongState                     the run's present state forbids what was asked
     ├── DeskRefused                    what somebody asked of the desk was refused; nothing has changed
     │   ├── NotAllowed                 it is not theirs to see or decide
+    │   │   └── FourEyes               it is their own request: another has to approve it
     │   ├── AlreadyDecided             somebody else was first
     │   ├── ApprovalOver               it expired, or its run no longer waits for it
     │   ├── WrongDigest                they were shown something else than what it is now
@@ -143,7 +144,11 @@ class DeskRefused(HoldfastError):
 
 
 class NotAllowed(DeskRefused):
-    """It is not this person's to see or decide: asked of others, or their own request (four eyes)."""
+    """It is not this person's to see or decide: it is asked of others."""
+
+
+class FourEyes(NotAllowed):
+    """It is their own request, made by them or on their behalf: they may not approve it, or choose who does."""
 
 
 class AlreadyDecided(DeskRefused):

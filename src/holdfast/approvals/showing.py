@@ -33,6 +33,7 @@ def case_of(open: Open, who: Person) -> Case:
         votes=tuple(Vote(by=vote.by, at=to_datetime(vote.at), digest=vote.digest) for vote in request.votes),
         hops=tuple(Hop(at=to_datetime(h.at), by=h.by, before=h.before, to=h.to, why=h.why) for h in request.hops),
         then=_then(request), problem=request.problem, decision=_told(row), why_not=why_not(open, who),
+        own=bool(own(open, who)),
     )  # fmt: skip
 
 
@@ -47,7 +48,9 @@ def why_not(open: Open, who: Person) -> str:
 
 
 def own(open: Open, who: Person) -> str:
-    """Four eyes: whether it is a person's own request, in words; empty if not."""
+    """Four eyes: whether it is a person's own request, in words; empty if not. Questions anybody may answer."""
+    if open.request.kind == "question":
+        return ""
     if who.name == open.request.requester:
         return "it is asked on their behalf: another has to approve it (four eyes)"
     started = who.name == open.row.started_by

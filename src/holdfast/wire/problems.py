@@ -32,6 +32,7 @@ SORTS: tuple[tuple[str, Sort], ...] = (  # by the name of the class; the first t
     ("NotFound", _sort("not-found", 404, "There is no such thing")),
     ("NotAuthenticated", _sort("not-authenticated", 401, "Nobody knows who asks")),
     ("ScopeMissing", _sort("scope-missing", 403, "This is more than the token or the roles allow")),
+    ("FourEyes", _sort("four-eyes", 403, "This is their own request")),
     ("NotAllowed", _sort("not-allowed", 403, "This person may not do that")),
     ("TokenUsed", _sort("token-used", 409, "This decision token was used already")),
     ("TokenExpired", _sort("token-expired", 410, "This decision token has expired")),
