@@ -24,6 +24,7 @@ from holdfast.durable.client import StoredRun
 from holdfast.durable.retention import Retention
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, StoreUnusable, UsageError
+from holdfast.people import People
 from holdfast.records.journal import Op
 from holdfast.records.run import Run, Status
 from holdfast.settings import Settings
@@ -347,7 +348,7 @@ async def _told(client: Client, run: Run) -> str:
 
 def chores_of(store: Store, clock: Clock) -> list[Chore]:
     """What every worker of a store does beside executing runs."""
-    return [Deadlines(store, clock.now)]
+    return [Deadlines(store, clock.now, People(store, clock))]
 
 
 def health_of(url: str) -> Health:

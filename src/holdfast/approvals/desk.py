@@ -17,7 +17,7 @@ from holdfast.approvals.permits import check_addressed, check_displayed, check_f
 from holdfast.approvals.routing import ADMIN, REVIEWER, addressed, groups_of, people
 from holdfast.approvals.rulings import Open, due_at_of
 from holdfast.approvals.sending import send
-from holdfast.approvals.standing import KIND, Standing
+from holdfast.approvals.standing import KIND, Makers, Standing
 from holdfast.approvals.terms import check_quorum
 from holdfast.clock import from_datetime, new_id, to_datetime
 from holdfast.errors import (
@@ -52,10 +52,10 @@ class Desk:
         NotAllowed: it is not this person's to see or decide: another's, another role's, or their own request.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, makers: Makers) -> None:
         self._client = client
         self._store = client.store
-        self._deadlines = Deadlines(client.store, client.now)
+        self._deadlines = Deadlines(client.store, client.now, makers)
 
     async def inbox(self, who: Person, which: InboxFilter = EVERYTHING_PENDING) -> list[Case]:
         """The cases that this person may see: the riskiest first, of these the oldest first.

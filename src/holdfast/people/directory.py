@@ -6,7 +6,7 @@ import functools
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from holdfast.clock import Clock
+from holdfast.clock import SECOND, Clock
 from holdfast.errors import StoreBusy, UnknownPerson, WrongState
 from holdfast.people.keys import SigningKeys
 from holdfast.people.messages import Messages
@@ -20,6 +20,7 @@ from holdfast.store.desk import Desk
 
 PERSON = "person"
 _PAGE = 500
+_APART = 300 * SECOND  # clocks of machines that differ by less are one
 
 
 class People:
@@ -74,6 +75,23 @@ class People:
             UnknownPerson: nobody.
         """
         return _person(await self._document(name))
+
+    async def roles_since(self, name: str, at: int, otherwise: frozenset[str]) -> frozenset[str] | None:
+        """The roles that somebody has now, who was known at a time and has been since.
+
+        Args:
+            name: whose.
+            at: microseconds.
+            otherwise: theirs, if this store knows nobody at all: whoever lets people in says then who they are.
+
+        Returns:
+            None if they are not known any more, or only again.
+        """
+        found = await self._store.document(PERSON, name, now=self._clock.now())
+        if found is None:
+            return None if await self.any() else otherwise
+        person = _person(found)
+        return person.roles if person.created_at <= at + _APART else None
 
     async def list(self) -> list[Person]:
         """All of them, by name."""
