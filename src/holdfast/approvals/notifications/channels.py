@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from holdfast import codec
 from holdfast.approvals.notifications import others
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
+from holdfast.approvals.notifications.reach import ALLOW, Reach
 from holdfast.approvals.notifications.webhook import Answer
 from holdfast.clock import Clock, new_key
 from holdfast.errors import BadOption, NotFound, StoreBusy, WrongState
@@ -138,6 +139,8 @@ def _checked(channel: Channel) -> Channel:
         usable = False
     if not usable:
         raise BadOption("a webhook's address is https://host/path, without a name or password in it")
+    if Reach.from_environment().refuses(parts.hostname or ""):
+        raise BadOption(f"messages are not sent to {parts.hostname}: {ALLOW} allows networks")
     if not channel.secret.get_secret_value():
         return channel.model_copy(update={"secret": SecretStr(signing.secret_of(new_key()))})
     signing.key_of(channel.secret.get_secret_value())
