@@ -202,6 +202,14 @@ async def test_a_message_without_what_it_needs_is_refused(built: House, missing:
     assert await unchanged(built, approval)
 
 
+@pytest.mark.parametrize("body", ["[1]", '"key"', "7", "null", "{}", '{"key": 3}'])
+async def test_what_is_no_decision_at_all_is_refused(built: House, body: str) -> None:
+    approval, system = await asked(built, settle("c-1")), await erp(built)
+    assert problem(await system.post(approval.id, body, system.headers(body))) == (422, "invalid")
+    assert await trail(built, approval) == [("anonymous", "Invalid")]
+    assert await unchanged(built, approval)
+
+
 async def test_what_is_too_large_is_not_read(built: House) -> None:
     approval, system = await asked(built, settle("c-1")), await erp(built)
     answer = await system.decide(approval, {"kind": "respond", "text": "x" * 2**20})

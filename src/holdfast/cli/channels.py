@@ -167,7 +167,7 @@ class _Local:
 
         async with Postman(self._store, SystemClock()) as postman:
             answer = await postman.test(await self._channels.get(channel_id))
-        await self._channels.tested(channel_id, answer, by=actor())
+        await self._channels.tested(channel_id, answer.error, by=actor())
         return answer.error
 
 

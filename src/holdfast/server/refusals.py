@@ -45,17 +45,14 @@ class Refusals:
             error: its sort, such as ``ScopeMissing``.
             why: what was said.
         """
-        if scope["type"] == "http" and scope["method"] in _UNSAFE:
-            await self.noted(scope, error, tried=scope["method"], why=why)
-
-    async def noted(self, scope: Scope, error: str, *, tried: str, why: str) -> None:
-        """The same, whatever its method."""
+        if scope["type"] != "http" or scope["method"] not in _UNSAFE:
+            return
         caller: Caller | None = scope.get("state", {}).get("caller")
         approval, path = approval_in(scope["path"]), _shown(scope["path"])
-        detail = {"tried": f"{tried} {path}", "why": f"{error}: {_legible(why)}", "via": caller.via if caller else ""}
+        tried, said = f"{scope['method']} {path}", f"{error}: {_legible(why)}"
         await self.note(
             "approval.refused" if approval else "request.refused", approval or path,
-            actor=caller.person.name if caller else ANONYMOUS, **detail,
+            actor=caller.person.name if caller else ANONYMOUS, tried=tried, why=said, via=caller.via if caller else "",
         )  # fmt: skip
 
     async def note(self, action: str, subject: str, *, actor: str, run_id: str = "", **detail: Any) -> None:

@@ -10,7 +10,6 @@ from holdfast import codec
 from holdfast.approvals.notifications import others
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
 from holdfast.approvals.notifications.reach import ALLOW, Reach
-from holdfast.approvals.notifications.webhook import Answer
 from holdfast.clock import Clock, new_key
 from holdfast.errors import BadOption, NotFound, StoreBusy, WrongState
 from holdfast.records.approval import AuditEntry
@@ -82,9 +81,9 @@ class Channels:
         if not await self._put(gone, "channel.removed", by):
             raise StoreBusy(f"channel {channel_id} was changed at the same time: try again")
 
-    async def tested(self, channel_id: str, answer: Answer, *, by: str) -> None:
-        """Note that somebody had a channel tested, and what became of it."""
-        detail = codec.pack(codec.canonical({"ok": answer.ok, "error": answer.error}))
+    async def tested(self, channel_id: str, error: str, *, by: str) -> None:
+        """Note that somebody had a channel tested, and why it was not told; empty if it was."""
+        detail = codec.pack(codec.canonical({"error": error}))
         entry = AuditEntry(
             at=self._clock.now(), actor=by, action="channel.tested", subject=channel_id, detail=detail
         )  # fmt: skip

@@ -106,7 +106,7 @@ async def test_channel(who: Admin, house: InHouse, channel_id: ChannelId) -> Any
     channel = await house.channels.get(channel_id)
     async with Postman(house.store, house.clock) as postman:
         answer = await postman.test(channel)
-    await house.channels.tested(channel_id, answer, by=who.person.name)
+    await house.channels.tested(channel_id, answer.error, by=who.person.name)
     return {"ok": answer.ok, "error": answer.error}
 
 

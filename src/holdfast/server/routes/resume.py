@@ -64,7 +64,7 @@ class SignedDecision(Asked):
 
 def _kind(asked: Any) -> str:
     """By which of the two something is meant to decide."""
-    given = asked.keys() if isinstance(asked, dict) else set(type(asked).model_fields) if asked else ()
+    given = asked.keys() if isinstance(asked, dict) else getattr(type(asked), "model_fields", ())
     return "signed" if "key" in given or "approval" in given else "token"
 
 
