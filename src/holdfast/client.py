@@ -7,6 +7,7 @@ from functools import cached_property
 from holdfast.approvals.desk import Desk
 from holdfast.approvals.remote import RemoteDesk
 from holdfast.durable.client import Client as BaseClient
+from holdfast.people import People
 
 
 class Client(BaseClient):
@@ -22,4 +23,4 @@ class Client(BaseClient):
             ...         print(case.action, case.because)
         """
         api = getattr(self.store, "api", None)  # of a server: its own desk decides
-        return Desk(self) if api is None else RemoteDesk(api)
+        return Desk(self, People(self.store, self._clock)) if api is None else RemoteDesk(api)

@@ -24,15 +24,21 @@
     ├── WrongState                     the run's present state forbids what was asked
     ├── DeskRefused                    what somebody asked of the desk was refused; nothing has changed
     │   ├── NotAllowed                 it is not theirs to see or decide
+    │   │   └── FourEyes               it is their own request: another has to approve it
     │   ├── AlreadyDecided             somebody else was first
     │   ├── ApprovalOver               it expired, or its run no longer waits for it
     │   ├── WrongDigest                they were shown something else than what it is now
     │   ├── EditRefused                an edit does not fit
-    │   └── TokenRefused               a decision token is not taken
-    │       ├── TokenForged            it was not made here, or was changed
-    │       ├── TokenExpired           its time is over
-    │       ├── TokenUsed              it has decided already
-    │       └── TokenMisplaced         it is for something else
+    │   ├── TokenRefused               a decision token is not taken
+    │   │   ├── TokenForged            it was not made here, or was changed
+    │   │   ├── TokenExpired           its time is over
+    │   │   ├── TokenUsed              it has decided already
+    │   │   └── TokenMisplaced         it is for something else
+    │   └── MessageRefused             a decision that another system has signed is not taken
+    │       ├── MessageForged          no key that is known here has signed it
+    │       ├── MessageStale           it was signed too long ago, or is from the future
+    │       ├── MessageReplayed        it has decided already
+    │       └── MessageMisplaced       it is about something else
     ├── CallFailed                     what a body sees when a call did not succeed
     │   ├── StepFailed                 the step raised, after its retries
     │   │   └── StepTimedOut           the step's own timeout passed
@@ -138,7 +144,11 @@ class DeskRefused(HoldfastError):
 
 
 class NotAllowed(DeskRefused):
-    """It is not this person's to see or decide: asked of others, or their own request (four eyes)."""
+    """It is not this person's to see or decide: it is asked of others."""
+
+
+class FourEyes(NotAllowed):
+    """It is their own request, made by them or on their behalf: they may not approve it, or choose who does."""
 
 
 class AlreadyDecided(DeskRefused):
@@ -194,6 +204,26 @@ class TokenUsed(TokenRefused):
 
 class TokenMisplaced(TokenRefused):
     """It is for another approval or run than the one that it was sent to."""
+
+
+class MessageRefused(DeskRefused):
+    """A decision that another system has signed is not taken."""
+
+
+class MessageForged(MessageRefused):
+    """It is signed with no key that is known here, was changed on its way, or is not signed at all."""
+
+
+class MessageStale(MessageRefused):
+    """It was signed too long ago, or is from the future: look at the sender's clock, and sign it anew."""
+
+
+class MessageReplayed(MessageRefused):
+    """It has decided already: each is good for one decision."""
+
+
+class MessageMisplaced(MessageRefused):
+    """It is about another approval than the one that it was sent to."""
 
 
 class KeyConflict(HoldfastError):

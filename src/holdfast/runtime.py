@@ -25,6 +25,7 @@ from holdfast.durable.retention import Retention
 from holdfast.durable.timekeeper import Timekeeper, clock_of
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, StoreUnusable, UsageError
+from holdfast.people import People
 from holdfast.records.journal import Op
 from holdfast.records.run import Run, Status
 from holdfast.settings import Settings
@@ -349,7 +350,7 @@ async def _told(client: Client, run: Run) -> str:
 def chores_of(store: Store, clock: Clock) -> list[Chore]:
     """What every worker of a store does beside executing runs."""
     keeping = [Timekeeper(store, clock)] if isinstance(clock, SharedClock) else []
-    return [Deadlines(store, clock.now), *keeping]
+    return [Deadlines(store, clock.now, People(store, clock)), *keeping]
 
 
 def health_of(url: str) -> Health:
@@ -359,7 +360,7 @@ def health_of(url: str) -> Health:
         StoreUnusable: no store of this kind.
     """
     if is_server(url):
-        raise StoreUnusable(f"{url} is a server: look at the store behind it; {url}/readyz says whether it answers")
+        raise StoreUnusable(f"{url} is a server, and looks at the store behind it itself: GET {url}/api/doctor")
     return PostgresHealth(url) if _is_postgres(url) else SqliteHealth(url)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from holdfast import App, Approved, Context, NotAllowed, Person, Standing, UnknownApproval
 from holdfast.clock import to_datetime
+from holdfast.people import People
 from tests.approvals.people import ADA, ANN, BOB, EVE, LEA, told
 
 
@@ -165,3 +166,81 @@ async def test_who_made_it_is_in_the_audit_trail(app: App[None]) -> None:
         entries = await t.store.audited(run_id=run.id)
         assert [(entry.actor, entry.action) for entry in entries] == [(f"standing:{made.id}", "approval.approved")]
         assert b'"made_by":"ann"' in entries[0].detail
+
+
+# -- what its maker may do by now
+
+
+async def known(t: Any, name: str, *roles: str) -> People:
+    """The people of the store, one of whom has these roles."""
+    people = People(t.store, t.clock)
+    await people.ensure(name, roles, by="test")
+    return people
+
+
+async def test_it_is_worth_nothing_while_its_maker_has_lost_the_role(app: App[None]) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        people = await known(t, "ann", "adjuster")
+        await t.inbox.grant(ANN, Standing(tool="pay"))
+        assert await by_itself(t, settle(Decimal(5), {}))
+        await people.set_roles("ann", ["viewer"], by="test")
+        assert not await by_itself(t, settle(Decimal(5), {}))
+        await people.set_roles("ann", ["adjuster"], by="test")
+        assert await by_itself(t, settle(Decimal(5), {}))
+
+
+async def test_it_is_worth_nothing_once_its_maker_is_gone_whoever_has_their_name_then(app: App[None]) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        people = await known(t, "ann", "adjuster")
+        await known(t, "root", "admin")
+        await t.inbox.grant(ANN, Standing(tool="pay"))
+        await people.remove("ann", by="test")
+        assert not await by_itself(t, settle(Decimal(5), {}))
+        await t.advance("1h")
+        await known(t, "ann", "adjuster")
+        assert not await by_itself(t, settle(Decimal(5), {}))
+        await t.inbox.grant(ANN, Standing(tool="pay"))
+        assert await by_itself(t, settle(Decimal(5), {}))
+
+
+async def test_what_is_asked_of_its_maker_by_name_is_asked_once_they_are_gone(app: App[None]) -> None:
+    pay, _, _ = shop(app)
+
+    @app.agent
+    async def ask_ann(ctx: Context) -> str:
+        decision = await ctx.approve(pay("c-1", Decimal(5)), to="ann")
+        return told(decision)
+
+    async with app.test() as t:
+        people = await known(t, "ann")
+        await known(t, "root", "admin")
+        await t.inbox.grant(Person(name="ann"), Standing(tool="pay", to=("ann",)))
+        assert await by_itself(t, ask_ann())
+        await people.remove("ann", by="test")
+        assert not await by_itself(t, ask_ann())
+
+
+async def test_other_roles_of_its_maker_do_not_widen_it(app: App[None]) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        people = await known(t, "lea", "lead")
+        await t.inbox.grant(LEA, Standing(tool="pay"))
+        await people.set_roles("lea", ["lead", "adjuster", "admin"], by="test")
+        assert not await by_itself(t, settle(Decimal(5), {}))
+
+
+async def test_at_the_deadline_it_is_worth_what_its_maker_may_do_then(app: App[None]) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        people = await known(t, "ann", "adjuster")
+        options = {"on_expire": "approve"}
+        runs = [await t.start(settle(Decimal(5), options)) for _ in range(2)]
+        for run in runs:
+            await t.asked(run)
+        await t.inbox.grant(ANN, Standing(tool="pay"))
+        await people.set_roles("ann", ["viewer"], by="test")
+        await t.advance("2d")
+        assert [await run.result() for run in runs] == ["expired", "expired"]
+        assert (await t.inbox.standing(ANN))[0].used == 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
-from holdfast import App, Approved, Context
+import pytest
+
+from holdfast import App, Approved, Context, InboxFilter
 from tests.approvals.people import ADA, ANN, LEA, till
 
 
@@ -30,6 +33,37 @@ async def test_a_case_tells_all_that_is_to_be_decided(app: App[None]) -> None:
         assert (case.due_at - case.asked_at).days == 2
         assert case.schema_["required"] == ["claim_id", "amount"]
         assert case.model_dump(mode="json")["schema"] == case.schema_
+
+
+class Noted:
+    """A store that notes what it is asked."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._store, name)
+
+
+async def test_an_inbox_is_one_question_however_many_cases_it_has(
+    app: App[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay, _ = till(app)
+
+    @app.agent
+    async def claim_for(ctx: Context, claim_id: str) -> None:
+        await ctx.approve(pay(claim_id, 10.0), to="role:adjuster")
+
+    async with app.test() as t:
+        for n in range(5):
+            await t.asked(await t.start(claim_for(f"c-{n}"), by=f"starter-{n}"))
+        store = Noted(t.inbox._store)
+        monkeypatch.setattr(t.inbox, "_store", store)
+        cases = await t.inbox.inbox(ANN, InboxFilter(limit=5))
+        assert [case.started_by for case in cases] == [f"starter-{n}" for n in range(5)]
+        assert store.asked == ["approvals"]
 
 
 async def test_the_context_is_what_the_agent_saw(app: App[None]) -> None:

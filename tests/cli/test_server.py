@@ -1,4 +1,4 @@
-"""``holdfast server``, ``dev``, ``people``, ``tokens``; and the other verbs over a server."""
+"""``holdfast server``, ``dev``, ``people``, ``tokens``, ``keys``; and the other verbs over a server."""
 
 from __future__ import annotations
 
@@ -54,6 +54,45 @@ def test_people_and_tokens_are_made_listed_and_revoked(shell: Shell) -> None:
     assert shell.inside("tokens", "revoke", made["id"], *store).code == 3
     assert shell("people", "remove", "ann", *store).code == 0
     assert shell.inside("people", "list", *store).json["people"] == []
+
+
+@pytest.mark.parametrize("over", ["store", "server"])
+def test_signing_keys_are_made_listed_rotated_and_revoked(shell: Shell, over: str) -> None:
+    store = ("--store", shell.store("shop"))
+    shell.inside("people", "add", "erp", "--role", "adjuster", *store)
+    shell.inside("people", "add", "cid", "--role", "admin", *store)
+    if over == "server":
+        shell.variables["HOLDFAST_TOKEN"] = shell.inside("tokens", "new", "cid", "--scope", "admin", *store).out.strip()
+        store = ("--store", served(shell)[1])
+    made = shell("keys", "new", "erp", "--label", "approvals", *store, "--json").json
+    assert made["secret"].startswith("whsec_")
+    rotated = shell("keys", "rotate", made["id"], "--overlap", "2h", *store, "--json").json
+    assert (rotated["id"], rotated["secret"] == made["secret"]) == (made["id"], False)
+    (listed,) = shell("keys", "list", "--person", "erp", *store, "--json").json["keys"]
+    assert listed == {name: value for name, value in rotated.items() if name != "secret"}
+    assert made["id"] in shell.inside("keys", "list", *store).out
+    assert shell.inside("keys", "rotate", made["id"], "--overlap", "31d", *store).code == 2
+    assert shell.inside("keys", "new", "nobody", *store).code == 3
+    assert shell("keys", "revoke", made["id"], *store).out == f"signing key {made['id']} of erp is revoked\n"
+    assert shell.inside("keys", "revoke", made["id"], *store).code == 3
+
+
+def test_a_server_has_its_store_looked_at(shell: Shell) -> None:
+    own = ("--store", shell.store("shop"))
+    shell.inside("people", "add", "olga", "--role", "operator", *own)
+    shell.inside("start", "shop:app", "price", '{"id": "o-1"}', *own)
+    url = served(shell)[1]
+    shell.variables["HOLDFAST_TOKEN"] = shell.inside("tokens", "new", "olga", "--scope", "operate", *own).out.strip()
+    there, here = (shell("doctor", "--app", "shop:app", "--store", one, "--json").json for one in (url, own[1]))
+    assert [one["about"] for one in there["findings"]] == [one["about"] for one in here["findings"]]
+    assert (there["store"], there["worst"]) == (url, here["worst"])
+    (worker,) = [one["do"] for one in there["findings"] if one["about"] == "workers"]
+    assert worker.startswith("holdfast worker shop:app --store ")
+    assert "workers" in shell.inside("doctor", "--store", url).out
+    assert shell.inside("doctor", "--deep", "--store", url).code == 2
+    shell.variables["HOLDFAST_TOKEN"] = shell.inside("tokens", "new", "olga", "--scope", "read", *own).out.strip()
+    refused = shell.inside("doctor", "--store", url)
+    assert (refused.code, "operate" in refused.err) == (2, True)
 
 
 def test_every_verb_works_over_a_server_as_over_a_store(shell: Shell) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from holdfast import Approved, Context, Rejected, Responded
+from holdfast import Approved, Context, Escalate, Rejected, Responded
 from tests.server.house import app, shout
 
 
@@ -37,3 +37,12 @@ async def carry_out(
 @app.agent
 async def inquire(ctx: Context, question: str) -> int:
     return await ctx.ask(question, int, to="role:adjuster")
+
+
+@app.agent
+async def mend(ctx: Context, goal: str, surveyed: str) -> str:
+    await ctx.step((ctx.workspace / "survey <1>.txt").write_text, surveyed).using(key="survey")
+    decision = await ctx.approve(
+        goal, to="role:adjuster", within="100ms", on_expire=[Escalate("role:lead", within="2h"), "deny"], risk=50
+    )
+    return str(decision)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from playwright.async_api import Locator
 
 from holdfast.approvals.answers import Approve
 from holdfast.approvals.case import Person
-from tests.console.agents import carry_out, inquire
+from holdfast.clock import to_datetime
+from tests.console.agents import carry_out, inquire, mend
 from tests.console.browser import browsing, needs_browser, visit
-from tests.server.house import House, asked, result, served, settle
+from tests.server.house import House, asked, asked_by, asked_when, result, served, settle
 
 pytestmark = needs_browser
 SCRIPT = "</script></textarea><script>alert(1)</script><img src=x onerror=alert(2)>'\"><svg onload=alert(3)>{{ 7*7 }}"
@@ -34,6 +36,43 @@ async def test_log_in_read_the_context_edit_the_plan_approve_and_the_run_goes_on
     assert await result(built, approval.run_id) == (
         '{"goal":"bring the pump","budget":450,"urgent":true,"route":null,"stops":["depot","dyke"]} by ann'
     )
+
+
+async def test_a_case_that_was_passed_on_shows_its_way_its_deadline_and_the_runs_files(built: House) -> None:
+    run = await built.start(mend("dry the cellar", "wet <b>walls</b>"))
+    approval = await asked_when(built, run, lambda one: one.to == ("role:lead",))
+    async with served(built) as url, browsing() as browser:
+        lea = await visit(browser, built, url, "lea", "lead")
+        assert "asked of role:lead" in await lea.text()
+        await lea.open(f"/inbox/{approval.id}")
+        way = lea.page.get_by_role("region", name="Who was asked before, and what the deadline does")
+        first, last = await way.get_by_role("listitem").all_inner_texts()
+        assert first.endswith("from role:adjuster to role:lead, by deadline: nobody decided in time")
+        assert last == "at the deadline: it is rejected"
+        due = lea.page.locator("time").filter(has_text=re.compile(r"^(2 h|1\d\d min|\d+ min) left$"))
+        assert approval.due_at is not None
+        assert await due.get_attribute("datetime") == to_datetime(approval.due_at).isoformat()
+        files = lea.page.get_by_role("region", name="Its files")
+        assert await files.inner_text() == "Its files\nsurvey <1>.txt 16 Bytes"
+        there = await files.get_by_role("link").get_attribute("href")
+        assert await (await lea.page.request.get(f"{url}{there}")).text() == "wet <b>walls</b>"
+        assert lea.faults == []
+
+
+async def test_whose_own_request_it_is_may_reject_it_and_not_hand_it_on(built: House) -> None:
+    run = await built.start(carry_out("bring the pump"), by="ann")
+    await asked_by(built, run)
+    async with served(built) as url, browsing() as browser:
+        ann = await visit(browser, built, url, "ann")
+        await ann.page.get_by_role("link", name="Plan").click()
+        assert "You may not approve it: they have started the run" in await ann.text()
+        for name in ("Approve as it is", "Approve with changes", "Hand it on"):
+            assert await ann.page.get_by_role("button", name=name, include_hidden=True).count() == 0
+        await ann.page.get_by_text("Reject", exact=True).first.click()
+        await ann.page.get_by_label("Why? The agent is told").fill("not needed any more")
+        await ann.page.get_by_role("button", name="Reject").click()
+        await ann.page.get_by_text("Rejected by ann").wait_for()
+    assert await result(built, run) == "rejected: not needed any more"
 
 
 async def test_script_in_every_field_is_shown_as_text(built: House) -> None:

@@ -117,7 +117,7 @@ async def test_any_text_is_kept_as_it_is(store: Store, worker: Hand) -> None:
     assert [one.actor for one in await store.audited(subject=odd, actor=odd)] == [odd]
     await rule(store, ruling(after))
     assert [news.key for news in await store.news(run.rid, after=0)] == [odd]
-    assert await store.starter(run.id) == "an\0n"
+    assert after.started_by == "an\0n"
 
 
 async def test_two_rulings_of_one_approval_in_one_batch_follow_each_other(store: Store, worker: Hand) -> None:
@@ -442,9 +442,18 @@ async def test_who_started_a_tree_is_known_of_its_root_and_of_its_forks(store: S
     await worker.commit(delta(run, children=(child_of(run, f"{run.id}.1", by="bob"),)))
     await store.start([new_run("alone")])
     await store.fork(run.id, Fork(id="fork", version="1", seq=0, at=NOW))
-    assert [await store.starter(id) for id in (run.id, f"{run.id}.1", "alone", "nobody", "fork")] == [
-        "ann", "", "", "", "ann",
-    ]  # fmt: skip
+    runs = [run, *(one.run for one in await worker.claim(limit=3))]
+    for one in runs:
+        await ask(worker, one, asked(f"of-{one.id}", at=NOW, due_at=NOW))
+    who = {f"of-{run.id}": "ann", f"of-{run.id}.1": "ann", "of-alone": "", "of-fork": "ann"}
+    everywhere = [
+        await store.approvals(ApprovalFilter()),
+        [row for one in runs for row in await store.approvals(ApprovalFilter(run_id=one.id))],
+        await store.due_approvals(now=NOW, limit=10),
+        [await found(store, id) for id in who],
+    ]
+    for rows in everywhere:
+        assert {row.id: row.started_by for row in rows} == who
 
 
 async def test_channels_are_told_if_there_are_any(store: Store, worker: Hand) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -156,10 +156,15 @@ async def asked(built: House, call: Any) -> Approval:
 
 async def asked_by(built: House, run: str) -> Approval:
     """What a run asks of people, once it has left memory and a worker has looked for standing approvals."""
+    return await asked_when(built, run, lambda approval: approval.due_at is None)
+
+
+async def asked_when(built: House, run: str, met: Callable[[Approval], bool]) -> Approval:
+    """What a run asks of people, once something holds of it."""
     await built.runtime.wait_until(run, lambda record: record.status is Status.WAITING)
     watch = built.store.watch()
     try:
-        while not (found := await built.store.approvals(ApprovalFilter(run_id=run))) or found[0].due_at is not None:
+        while not (found := await built.store.approvals(ApprovalFilter(run_id=run))) or not met(found[0]):
             await watch.wait(5)
     finally:
         watch.close()

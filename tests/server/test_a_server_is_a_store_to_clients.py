@@ -15,7 +15,7 @@ from holdfast.durable.recording import load_recording, recorded_lines
 from holdfast.durable.retention import Retention
 from holdfast.errors import NotAuthenticated, StoreBusy
 from holdfast.records.run import Status
-from tests.server.house import House, app, ask, ended, fail, greet, many, served, talk, write
+from tests.server.house import House, app, ask, asked_by, ended, fail, greet, many, served, settle, talk, write
 
 
 async def until(met: Callable[[], Any]) -> None:
@@ -42,7 +42,8 @@ async def test_a_run_is_started_and_its_typed_result_awaited(built: House, monke
         record = await built.store.get(run.id)
         assert record is not None
         assert (record.tags, record.priority) == (("monday",), 3)
-        assert await built.store.starter(run.id) == "ann"
+        asking = await client.start(settle("c-1"))
+        assert (await asked_by(built, asking.id)).started_by == "ann"
 
 
 async def test_asking_again_starts_nothing(built: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,11 @@ async def test_who_started_the_run_cannot_approve_it(built: House) -> None:
     run = (await ann.post("/api/runs", json={"agent": "settle", "input": {"claim": "c-1"}})).json()["run"]
     approval = await asked_by(built, run)
     answer = await ann.post(path(approval), json={"answer": YES, "digest": approval.digest})
-    assert problem(answer) == (403, "not-allowed")
+    assert problem(answer) == (403, "four-eyes")
+    handed = await ann.post(f"/api/approvals/{approval.id}/reassignment", json={"to": ["bo"]})
+    assert problem(handed) == (403, "four-eyes")
+    case = (await ann.get(f"/api/approvals/{approval.id}")).json()
+    assert (case["own"], case["why_not"]) == (True, "they have started the run: another has to approve it (four eyes)")
 
 
 async def test_the_second_of_two_is_told_who_was_first_and_when(built: House) -> None:

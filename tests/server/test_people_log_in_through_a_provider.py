@@ -101,6 +101,13 @@ async def test_whom_the_provider_vouches_for_logs_in_with_their_roles(built: Hou
     assert (await browser.get("/api/me")).json()["roles"] == ["viewer"]
 
 
+async def test_they_come_to_the_page_that_they_had_opened(built: House, provider: LocalProvider) -> None:
+    browser = await built.client()
+    assert (await browser.get("/inbox?risk=50")).headers["location"] == "/login"
+    back = await browser.get(provider.authorize(await sent(built, browser)))
+    assert (back.status_code, back.headers["location"]) == (303, "/inbox?risk=50")
+
+
 @pytest.mark.parametrize(
     "claims",
     [

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from holdfast.records.run import Status
-from tests.server.house import House, ask, ended, fail, greet, many, write
+from tests.server.house import House, ask, asked_by, ended, fail, greet, many, write
 
 TEXT, JSON = {"content-type": "text/plain"}, {"content-type": "application/json"}
 
@@ -25,8 +25,8 @@ async def test_a_run_is_started_once_under_a_key(built: House) -> None:
 
 async def test_who_started_a_run_is_whose_token_it_was(built: House) -> None:
     ann = await built.caller("ann", "starter")
-    run = (await ann.post("/api/runs", json={"agent": "greet", "input": ["bo"]})).json()["run"]
-    assert await built.store.starter(run) == "ann"
+    run = (await ann.post("/api/runs", json={"agent": "settle", "input": ["c-1"]})).json()["run"]
+    assert (await asked_by(built, run)).started_by == "ann"
 
 
 async def test_arguments_are_checked_by_the_agents_types(built: House) -> None:

@@ -62,12 +62,10 @@ class Batch:
             yield list(zip(part, rows, strict=True))
 
     async def _decide(self, chunk: Chunk) -> list[Outcome]:
-        roots = list(dict.fromkeys(row.root for _, found in chunk if (row := _row_of(found)) is not None))
-        starters = dict(zip(roots, await asyncio.gather(*map(self._client.store.starter, roots)), strict=True))
-        judged = [self._judge(one, found, starters) for one, found in await self._in_time(chunk)]
+        judged = [self._judge(one, found) for one, found in await self._in_time(chunk)]
         ready = [one for one in judged if isinstance(one, tuple)]
         ruled = iter(await self._client.store.rule([ruling for _, ruling in ready]) if ready else ())
-        return [one if isinstance(one, Outcome) else await self._settled(*one, next(ruled), starters) for one in judged]
+        return [one if isinstance(one, Outcome) else await self._settled(*one, next(ruled)) for one in judged]
 
     async def _in_time(self, chunk: Chunk) -> Chunk:
         """The same, once deadlines that have passed have been done."""
@@ -83,7 +81,7 @@ class Batch:
             return found
         return found if now is row else now
 
-    def _judge(self, approval_id: str, found: Found, starters: dict[str, str]) -> Outcome | tuple[Open, Ruling]:
+    def _judge(self, approval_id: str, found: Found) -> Outcome | tuple[Open, Ruling]:
         row = _row_of(found)
         try:
             if row is None:
@@ -91,7 +89,7 @@ class Batch:
             check_addressed(self._who, row)
             check_pending(row)
             open = found if isinstance(found, Open) else Open.of(row)
-            check_four_eyes(open, self._who, starters[row.root], self._answer)
+            check_four_eyes(open, self._who, self._answer)
             ruling = rulings.answer_of(
                 open,
                 self._who.name,
@@ -106,9 +104,9 @@ class Batch:
             return Outcome(id=approval_id, error=error)
         return open, ruling
 
-    async def _settled(self, open: Open, ruling: Ruling, ruled: Ruled, starters: dict[str, str]) -> Outcome:
+    async def _settled(self, open: Open, ruling: Ruling, ruled: Ruled) -> Outcome:
         if ruled is Ruled.APPLIED:
-            case = showing.case_of(open.after(ruling), self._who, starters[open.row.root])
+            case = showing.case_of(open.after(ruling), self._who)
             return Outcome(id=open.row.id, case=case)
         try:  # overtaken: by itself
             case = await self._desk.decide(self._who, open.row.id, self._answer, digest=open.row.digest, via=self._via)

@@ -128,7 +128,8 @@ class Case(_Shown):
         then: what happens at the deadline, in words, next first.
         problem: why it is asked again, if it is.
         decision: once decided.
-        why_not: why the person who looks may not decide it; empty if they may.
+        why_not: why the person who looks may not approve it; empty if they may.
+        own: whether it is the request of the person who looks: they may reject it, and not approve it or hand it on.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -163,6 +164,7 @@ class Case(_Shown):
     problem: str = ""
     decision: Told | None = None
     why_not: str = ""
+    own: bool = False
 
 
 class Seen(_Shown):

@@ -9,7 +9,7 @@ from holdfast.approvals import rulings, standing
 from holdfast.approvals.case import DEADLINE
 from holdfast.approvals.request import Decided
 from holdfast.approvals.rulings import Open
-from holdfast.approvals.standing import Standing
+from holdfast.approvals.standing import Makers, Standing
 from holdfast.clock import SECOND
 from holdfast.errors import WrongDigest
 from holdfast.records.approval import Approval, ApprovalState, Ruled, Ruling
@@ -28,13 +28,15 @@ class Deadlines:
     Args:
         store: where the approvals are.
         now: the time that their deadlines are measured by.
+        makers: tells what the makers of standing approvals may still do.
     """
 
     name = "deadlines"
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, now: Callable[[], int], makers: Makers) -> None:
         self._store = store
         self._now = now
+        self._makers = makers
 
     async def work(self) -> int | None:
         """Rule on what is due; returns when to look again, None if only news could bring anything about."""
@@ -66,11 +68,11 @@ class Deadlines:
 
     async def _stand(self, open: Open, now: int) -> bool:
         """Let a standing approval that covers it approve it, which uses its quota in the same transaction."""
-        own = (open.request.requester, await self._store.starter(open.row.root))
+        own = (open.request.requester, open.row.started_by)
         for document in await self._documents(now):  # as they are now: the one before may have used them
             made = Standing.read(document)
             used = made.used_for(open.request, now) if made.covers(open.row, open.request, own) else None
-            if used is None:
+            if used is None or not await made.is_upheld(open.row, self._makers):
                 continue
             ruling = rulings.standing_approves(open, made.id, made.by, now=now)
             ruled = (await self._store.rule([ruling], puts=[used.put(document.revision)]))[0]

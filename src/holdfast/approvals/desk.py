@@ -16,7 +16,7 @@ from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.permits import check_addressed, check_displayed, check_four_eyes, check_pending, over
 from holdfast.approvals.routing import ADMIN, REVIEWER, addressed, groups_of, people
 from holdfast.approvals.rulings import Open, due_at_of
-from holdfast.approvals.standing import KIND, Standing
+from holdfast.approvals.standing import KIND, Makers, Standing
 from holdfast.approvals.terms import check_quorum
 from holdfast.clock import from_datetime, new_id, to_datetime
 from holdfast.errors import (
@@ -51,10 +51,10 @@ class Desk:
         NotAllowed: it is not this person's to see or decide: another's, another role's, or their own request.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, makers: Makers) -> None:
         self._client = client
         self._store = client.store
-        self._deadlines = Deadlines(client.store, client.now)
+        self._deadlines = Deadlines(client.store, client.now, makers)
 
     async def inbox(self, who: Person, which: InboxFilter = EVERYTHING_PENDING) -> list[Case]:
         """The cases that this person may see: the riskiest first, of these the oldest first.
@@ -65,7 +65,7 @@ class Desk:
         """
         found: list[Case] = []
         async for open in self.matching(who, which):
-            found.append(await self._case(open, who))
+            found.append(showing.case_of(open, who))
             if len(found) == which.limit:
                 break
         return found
@@ -73,7 +73,7 @@ class Desk:
     async def case(self, who: Person, approval_id: str, *, shown: bool = True) -> Case:
         """One case. That it was shown, and what, is audited unless ``shown`` is false."""
         open = await self._visible(who, approval_id)
-        case = await self._case(open, who)
+        case = showing.case_of(open, who)
         if shown:
             await self._audit(who, "approval.shown", open.row, digest=case.digest, revision=case.revision)
         return case
@@ -91,7 +91,7 @@ class Desk:
         run = await client.info(row.run_id)
         journal, earlier, waiting = await showing.seen_journal(client.journal(row.run_id), entries)
         others = InboxFilter(root=row.root, limit=_OTHERS)
-        case = await self._case(open, who)
+        case = showing.case_of(open, who)
         await self._audit(who, "approval.shown", row, digest=case.digest, revision=case.revision, context=len(journal))
         return CaseContext(
             case=case, status=run.status, input=showing.shown(run.input)[0], journal=journal, earlier=earlier,
@@ -141,18 +141,27 @@ class Desk:
         """Decide many: all that match (``limit`` does not count), or those of ids. Each is recorded singly."""
         return await Batch(self, self._client, who, answer, via).decide(which)
 
-    async def reassign(self, who: Person, approval_id: str, to: str | Sequence[str], *, why: str = "") -> Case:
+    async def reassign(
+        self, who: Person, approval_id: str, to: str | Sequence[str], *, why: str = "", digest: str | None = None
+    ) -> Case:
         """Hand a case to others: its deadline stays, votes too.
 
+        Args:
+            who: who hands it on.
+            approval_id: the case.
+            to: to whom.
+            why: a note.
+            digest: of what was displayed to them, as :meth:`decide` takes it.
+
         Raises:
-            AlreadyDecided, ApprovalOver: as :meth:`decide`.
+            AlreadyDecided, ApprovalOver, WrongDigest: as :meth:`decide`.
             BadOption: these are nobody, or fewer than have to approve.
         """
         others = people(to)
         if not others:
             raise BadOption("reassign to whom? Name a person, or a role as 'role:adjuster'")
         try:
-            return await self._reassign(who, approval_id, others, why)
+            return await self._reassign(who, approval_id, others, why, digest)
         except (DeskRefused, UnknownApproval) as error:
             await self._refused(who, approval_id, None, error, "")
             raise
@@ -227,7 +236,7 @@ class Desk:
     ) -> Case:
         displayed = digest
         while True:
-            open, starter = await self._decidable(who, approval_id, answer)
+            open = await self._decidable(who, approval_id, answer)
             displayed = open.row.digest if displayed is None else displayed
             check_displayed(open, who, displayed)
             ruling = rulings.answer_of(
@@ -240,19 +249,16 @@ class Desk:
                 catalog=self._client.catalog,
             )
             if await self._applied(ruling):
-                return showing.case_of(open.after(ruling), who, starter)
+                return showing.case_of(open.after(ruling), who)
 
-    async def _decidable(
-        self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None
-    ) -> tuple[Open, str]:
-        """An approval that a person may decide now, and who started its run."""
+    async def _decidable(self, who: Person, approval_id: str, answer: Approve | Reject | Respond | None) -> Open:
+        """An approval that a person may decide now."""
         row = await self.in_time(await self._row(approval_id))
         check_addressed(who, row)
         check_pending(row)
         open = Open.of(row)
-        starter = await self._store.starter(row.root)
-        check_four_eyes(open, who, starter, answer)
-        return open, starter
+        check_four_eyes(open, who, answer)
+        return open
 
     async def in_time(self, row: Approval) -> Approval:
         """A row, once deadlines of it that have passed are done: whoever comes after them finds what they made of it.
@@ -278,13 +284,16 @@ class Desk:
             case _:
                 return False
 
-    async def _reassign(self, who: Person, approval_id: str, to: tuple[str, ...], why: str) -> Case:
+    async def _reassign(
+        self, who: Person, approval_id: str, to: tuple[str, ...], why: str, displayed: str | None
+    ) -> Case:
         while True:
-            open, starter = await self._decidable(who, approval_id, None)
+            open = await self._decidable(who, approval_id, None)
+            check_displayed(open, who, open.row.digest if displayed is None else displayed)
             check_quorum(open.request.quorum, to)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):
-                return showing.case_of(open.after(ruling), who, starter)
+                return showing.case_of(open.after(ruling), who)
 
     async def _row(self, approval_id: str) -> Approval:
         row = await self._store.approval(approval_id)
@@ -300,9 +309,6 @@ class Desk:
         except (DeskRefused, UnknownApproval) as error:
             await self._refused(who, approval_id, None, error, "")
             raise
-
-    async def _case(self, open: Open, who: Person) -> Case:
-        return showing.case_of(open, who, await self._store.starter(open.row.root))
 
     async def matching(self, who: Person, which: InboxFilter) -> AsyncIterator[Open]:
         """What matches, and this person may see. What was altered in the store is left out, and logged."""

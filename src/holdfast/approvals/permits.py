@@ -9,7 +9,7 @@ from holdfast.approvals.request import Decided
 from holdfast.approvals.routing import addressed, spoken
 from holdfast.approvals.rulings import Open
 from holdfast.clock import to_datetime
-from holdfast.errors import AlreadyDecided, ApprovalOver, NotAllowed, WrongDigest
+from holdfast.errors import AlreadyDecided, ApprovalOver, FourEyes, NotAllowed, WrongDigest
 from holdfast.records.approval import Approval, ApprovalState
 
 
@@ -46,15 +46,15 @@ def check_pending(row: Approval) -> None:
     )  # fmt: skip
 
 
-def check_four_eyes(open: Open, who: Person, starter: str, answer: Approve | Reject | Respond | None) -> None:
+def check_four_eyes(open: Open, who: Person, answer: Approve | Reject | Respond | None) -> None:
     """Refuse that somebody approves what they have asked for.
 
     Raises:
-        NotAllowed: they try to.
+        FourEyes: they try to, or to choose who does.
     """
-    why = showing.own(open, who, starter) if open.request.kind != "question" else ""
+    why = showing.own(open, who)
     if why and (answer is None or isinstance(answer, Approve)):
-        raise NotAllowed(f"{who.name} may not approve {open.row.id}: {why}")
+        raise FourEyes(f"{who.name} may not approve {open.row.id}: {why}")
 
 
 def over(row: Approval) -> ApprovalOver:

@@ -79,8 +79,11 @@ class RemoteDesk(Desk):
         answered = await self._api.post("/api/approvals/decisions", body)
         return [self._outcome(one) for one in answered["outcomes"]]
 
-    async def reassign(self, who: Person, approval_id: str, to: str | Sequence[str], *, why: str = "") -> Case:
-        body = {"to": [to] if isinstance(to, str) else list(to), "why": why}
+    async def reassign(
+        self, who: Person, approval_id: str, to: str | Sequence[str], *, why: str = "", digest: str | None = None
+    ) -> Case:
+        body: dict[str, Any] = {"to": [to] if isinstance(to, str) else list(to), "why": why}
+        body |= {} if digest is None else {"digest": digest}
         return Case.model_validate(await self._api.post(f"{_path(approval_id)}/reassignment", body))
 
     async def grant(self, who: Person, standing: Standing) -> Standing:

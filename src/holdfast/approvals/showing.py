@@ -20,7 +20,7 @@ from holdfast.records.journal import Entry, Kind, Op
 _CUT = 4000  # characters of a value that are shown
 
 
-def case_of(open: Open, who: Person, starter: str) -> Case:
+def case_of(open: Open, who: Person) -> Case:
     """An approval as a person sees it."""
     row, request = open.row, open.request
     return Case(
@@ -29,28 +29,32 @@ def case_of(open: Open, who: Person, starter: str) -> Case:
         due_at=None if open.due_at is None else to_datetime(open.due_at), kind=request.kind, action=request.action,
         original=request.original, schema=request.schema_, because=request.because, facts=request.facts,
         provided=tuple(Fact(what=one.what, value=one.value) for one in request.provided), requester=request.requester,
-        started_by=starter, digest=row.digest, quorum=request.quorum,
+        started_by=row.started_by, digest=row.digest, quorum=request.quorum,
         votes=tuple(Vote(by=vote.by, at=to_datetime(vote.at), digest=vote.digest) for vote in request.votes),
         hops=tuple(Hop(at=to_datetime(h.at), by=h.by, before=h.before, to=h.to, why=h.why) for h in request.hops),
-        then=_then(request), problem=request.problem, decision=_told(row), why_not=why_not(open, who, starter),
+        then=_then(request), problem=request.problem, decision=_told(row), why_not=why_not(open, who),
+        own=bool(own(open, who)),
     )  # fmt: skip
 
 
-def why_not(open: Open, who: Person, starter: str) -> str:
+def why_not(open: Open, who: Person) -> str:
     """Why a person may not approve it; empty if they may."""
     row = open.row
     if row.state is not ApprovalState.PENDING:
         return f"it is {row.state}"
     if not addressed(who, row.to):
         return f"it is asked of {spoken(row.to)}"
-    return own(open, who, starter)
+    return own(open, who)
 
 
-def own(open: Open, who: Person, starter: str) -> str:
-    """Four eyes: whether it is a person's own request, in words; empty if not."""
+def own(open: Open, who: Person) -> str:
+    """Four eyes: whether it is a person's own request, in words; empty if not. Questions anybody may answer."""
+    if open.request.kind == "question":
+        return ""
     if who.name == open.request.requester:
         return "it is asked on their behalf: another has to approve it (four eyes)"
-    return "they have started the run: another has to approve it (four eyes)" if who.name == starter else ""
+    started = who.name == open.row.started_by
+    return "they have started the run: another has to approve it (four eyes)" if started else ""
 
 
 def _then(request: Request) -> tuple[str, ...]:

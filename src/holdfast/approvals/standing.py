@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,11 +21,21 @@ from holdfast.records.document import Document, Put
 KIND = "standing"
 
 
+class Makers(Protocol):
+    """Who tells what the makers of standing approvals may do by now."""
+
+    async def roles_since(self, name: str, at: int, otherwise: frozenset[str]) -> frozenset[str] | None:
+        """The roles that somebody has now, who was known at a time and has been since; None: they are not, any more.
+        ``otherwise`` if people are known elsewhere.
+        """
+
+
 class Standing(BaseModel):
     """Calls of a tool that need not be asked about, within limits. Made by a person who may decide such calls.
 
     It is applied when a call is asked for, and once more at the deadline if ``on_expire="approve"`` says so. Calls that
-    need several people (``quorum``), and those whose requester is its maker, are always asked about.
+    need several people (``quorum``), and those whose requester is its maker, are always asked about. It is worth what
+    its maker may decide: what they could decide when they made it, and can still.
 
     Attributes:
         id: given by the desk.
@@ -97,6 +107,12 @@ class Standing(BaseModel):
         if self.to and not set(self.to) & set(row.to):
             return False
         return addressed(Person(name=self.by, roles=frozenset(self.roles)), row.to)
+
+    async def is_upheld(self, row: Approval, makers: Makers) -> bool:
+        """Whether its maker may still decide what is asked: they may have lost the role, or be gone."""
+        at = 0 if self.made_at is None else from_datetime(self.made_at)
+        roles = await makers.roles_since(self.by, at, frozenset(self.roles))
+        return roles is not None and addressed(Person(name=self.by, roles=roles), row.to)
 
     def used_for(self, request: Request, now: int) -> Standing | None:
         """It, with a call more; None if the call is beyond its limits or its quota."""

@@ -102,7 +102,7 @@ def remove(
 def test(
     channel_id: ChannelId, store: options.Store = None, app: options.Of = None, as_json: options.Json = False
 ) -> None:
-    """Send a message that says nothing, from this machine, and say what became of it."""
+    """Send a message that says nothing, from this machine or the server's, and say what became of it."""
     error = asyncio.run(_with(store, app, lambda channels: channels.test(channel_id)))
     if error:
         raise Conflict(f"channel {channel_id} was not told: {error}")
@@ -166,7 +166,9 @@ class _Local:
         from holdfast.approvals.notifications.postman import Postman  # the other verbs do without an HTTP client
 
         async with Postman(self._store, SystemClock()) as postman:
-            return (await postman.test(await self._channels.get(channel_id))).error
+            answer = await postman.test(await self._channels.get(channel_id))
+        await self._channels.tested(channel_id, answer.error, by=actor())
+        return answer.error
 
 
 class _Remote:
@@ -197,7 +199,7 @@ class _Remote:
         await self._api.post(f"/api/messages/dead/{number}/revive")
 
     async def test(self, channel_id: str) -> str:
-        raise UsageError("a test is sent from where the database is: give --store sqlite:///… or postgresql://…")
+        return str((await self._api.post(f"/api/channels/{quote(channel_id, safe='')}/test"))["error"])
 
 
 _Verbs = _Local | _Remote

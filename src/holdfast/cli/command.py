@@ -24,6 +24,7 @@ from holdfast.cli import (
     files,
     fork,
     inbox,
+    keys,
     people,
     promise,
     prune,
@@ -61,6 +62,7 @@ _people = typer.Typer(help="Say who may do what, over the HTTP API and its pages
 _inbox = typer.Typer(help="See what runs ask of people, and decide it.", rich_markup_mode=None)
 _channels = typer.Typer(help="Say where people are told of what is asked of them.", rich_markup_mode=None)
 _tokens = typer.Typer(help="Make and revoke API tokens.", rich_markup_mode=None)
+_keys = typer.Typer(help="Make and revoke keys that other systems sign decisions with.", rich_markup_mode=None)
 
 app.command("dev")(dev.dev)
 app.command("worker")(worker.worker)
@@ -118,6 +120,11 @@ app.add_typer(_tokens, name="tokens")
 _tokens.command("new")(tokens.new)
 _tokens.command("list")(tokens.list_tokens)
 _tokens.command("revoke")(tokens.revoke)
+app.add_typer(_keys, name="keys")
+_keys.command("new")(keys.new)
+_keys.command("list")(keys.list_keys)
+_keys.command("rotate")(keys.rotate)
+_keys.command("revoke")(keys.revoke)
 
 
 def _say_version(asked: bool) -> None:

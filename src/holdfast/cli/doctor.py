@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,13 +15,15 @@ from holdfast.cli import options
 from holdfast.cli.apps import load
 from holdfast.cli.codes import Exit
 from holdfast.cli.output import at_terminal, document, say
-from holdfast.cli.stores import url_of
+from holdfast.cli.stores import client_of, url_of
 from holdfast.clock import SystemClock
 from holdfast.console import on_line
 from holdfast.durable.checkup import examine, worst
-from holdfast.errors import StoreUnusable
+from holdfast.errors import StoreUnusable, UsageError
 from holdfast.records.health import Finding, Severity
-from holdfast.runtime import health_of
+from holdfast.records.worker import Hosted
+from holdfast.runtime import health_of, is_server
+from holdfast.wire.house import finding_json, finding_of
 
 _STYLE = {Severity.OK: "green", Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.PROBLEM: "bold red"}
 _WORDS = {Severity.PROBLEM: "problem", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -34,13 +37,13 @@ def doctor(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Look for what is wrong with a store, its workers, its runs and this machine.
+    """Look for what is wrong with a store, its workers, its runs and this machine; or a server's, if --store is one.
 
     Changes nothing, and does not wait for long. With --app, commands name that app. Exit code 1 if there is a problem.
     """
     url, findings = _examined(store, app, deep=deep)
     if as_json:
-        document({"store": url, "worst": str(worst(findings)), "findings": [_json(one) for one in findings]})
+        document({"store": url, "worst": str(worst(findings)), "findings": [finding_json(one) for one in findings]})
     else:
         _show(url, findings)
     if worst(findings) is Severity.PROBLEM:
@@ -52,6 +55,8 @@ def _examined(store: str | None, app: str | None, *, deep: bool) -> tuple[str | 
     url: str | None = None
     try:
         url = url_of(store, app)
+        if is_server(url):
+            return url, asyncio.run(_told(url, hosted, app or "MODULE:APP", deep=deep))
         health = health_of(url)
     except StoreUnusable as error:
         return url, [
@@ -60,8 +65,14 @@ def _examined(store: str | None, app: str | None, *, deep: bool) -> tuple[str | 
     return url, examine(health, clock=SystemClock(), hosted=hosted, place=app or "MODULE:APP", deep=deep)
 
 
-def _json(finding: Finding) -> dict[str, str]:
-    return {"severity": str(finding.severity), "about": finding.about, "what": finding.what, "do": finding.do}
+async def _told(url: str, hosted: Sequence[Hosted], place: str, *, deep: bool) -> list[Finding]:
+    """What a server finds: of the store behind it, and of its own machine."""
+    if deep:
+        raise UsageError("--deep reads the whole store, however long that takes: run it where the database is")
+    async with client_of(url) as client:
+        named = [f"{one.agent}@{one.version}" for one in hosted]
+        answer = await client.store.api.get("/api/doctor", hosted=named, place=place)  # type: ignore[attr-defined]  # a server's has one
+        return [finding_of(line) for line in answer["findings"]]
 
 
 def _show(url: str | None, findings: Sequence[Finding]) -> None:

@@ -71,7 +71,7 @@ def link(
 
 
 def remove(name: Name, store: options.Store = None, app: options.Of = None, as_json: options.Json = False) -> None:
-    """Forget somebody, with their tokens and sessions. What they did stays in the audit trail."""
+    """Forget somebody, with their tokens, signing keys and sessions. What they did stays in the audit trail."""
     asyncio.run(_with(store, app, lambda people: people.remove(name, by=actor())))
     document({"removed": name}) if as_json else say(f"{name} is forgotten")
 
@@ -103,6 +103,8 @@ class _Local:
         self.add, self.list = people.add, people.list
         self.set_roles, self.remove = people.set_roles, people.remove
         self.issue, self.tokens, self.revoke = people.tokens.issue, people.tokens.list, people.tokens.revoke
+        self.issue_key, self.keys = people.keys.issue, people.keys.list
+        self.rotate_key, self.revoke_key = people.keys.rotate, people.keys.revoke
         self._sessions = people.sessions
 
     async def link(self, name: str) -> str:

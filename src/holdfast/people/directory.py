@@ -6,8 +6,10 @@ import functools
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from holdfast.clock import Clock
+from holdfast.clock import SECOND, Clock
 from holdfast.errors import StoreBusy, UnknownPerson, WrongState
+from holdfast.people.keys import SigningKeys
+from holdfast.people.messages import Messages
 from holdfast.people.person import Person, checked_name, checked_roles
 from holdfast.people.secret import packed, unpacked
 from holdfast.people.sessions import Sessions
@@ -18,6 +20,7 @@ from holdfast.store.desk import Desk
 
 PERSON = "person"
 _PAGE = 500
+_APART = 300 * SECOND  # clocks of machines that differ by less are one
 
 
 class People:
@@ -30,6 +33,8 @@ class People:
     Attributes:
         tokens: their API tokens.
         sessions: their browsers' sessions, and the links that begin them.
+        keys: with which other systems sign what they decide as somebody.
+        messages: that are signed so.
 
     Example:
         >>> async def main(store, clock):
@@ -43,6 +48,8 @@ class People:
         self._clock = clock
         self.tokens = Tokens(store, clock, self)
         self.sessions = Sessions(store, clock, self)
+        self.keys = SigningKeys(store, clock, self)
+        self.messages = Messages(store, clock, self)
 
     async def add(self, name: str, roles: Iterable[str], *, by: str) -> Person:
         """Make somebody known.
@@ -68,6 +75,23 @@ class People:
             UnknownPerson: nobody.
         """
         return _person(await self._document(name))
+
+    async def roles_since(self, name: str, at: int, otherwise: frozenset[str]) -> frozenset[str] | None:
+        """The roles that somebody has now, who was known at a time and has been since.
+
+        Args:
+            name: whose.
+            at: microseconds.
+            otherwise: theirs, if this store knows nobody at all: whoever lets people in says then who they are.
+
+        Returns:
+            None if they are not known any more, or only again.
+        """
+        found = await self._store.document(PERSON, name, now=self._clock.now())
+        if found is None:
+            return None if await self.any() else otherwise
+        person = _person(found)
+        return person.roles if person.created_at <= at + _APART else None
 
     async def list(self) -> list[Person]:
         """All of them, by name."""
@@ -105,7 +129,9 @@ class People:
         return known if known.roles == frozenset(roles) else await self.set_roles(name, roles, by=by)
 
     async def remove(self, name: str, *, by: str) -> None:
-        """Forget somebody, with their tokens. Their sessions end with the next request. What they did stays audited.
+        """Forget somebody, with their tokens and signing keys. Their sessions end with the next request.
+
+        What they did stays audited.
 
         Raises:
             UnknownPerson: nobody has this name.
@@ -117,6 +143,8 @@ class People:
             raise StoreBusy(f"{name} was changed at the same time: look again, and try again")
         for token in await self.tokens.list(name):
             await self.tokens.revoke(token.id, by=by)
+        for key in await self.keys.list(name):
+            await self.keys.revoke(key.id, by=by)
 
     # -- inside
 

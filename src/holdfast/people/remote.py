@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from holdfast.people.keys import OVERLAP, SigningKey
 from holdfast.people.person import Person
 from holdfast.people.scopes import scopes_named
 from holdfast.people.tokens import Token
@@ -69,6 +70,20 @@ class RemotePeople:
     async def revoke(self, token_id: str, *, by: str) -> Token:
         return _token(await self._api.delete(f"/api/tokens/{_segment(token_id)}"))
 
+    async def issue_key(self, person: str, *, by: str, label: str = "") -> tuple[str, SigningKey]:
+        answer = await self._api.post("/api/keys", {"person": person, "label": label})
+        return str(answer["secret"]), _key(answer)
+
+    async def keys(self, person: str | None = None) -> Sequence[SigningKey]:
+        return [_key(one) for one in (await self._api.get("/api/keys", person=person))["keys"]]
+
+    async def rotate_key(self, key_id: str, *, by: str, overlap: int = OVERLAP) -> tuple[str, SigningKey]:
+        answer = await self._api.post(f"/api/keys/{_segment(key_id)}/rotation", {"overlap": f"{overlap / 1000:f}ms"})
+        return str(answer["secret"]), _key(answer)
+
+    async def revoke_key(self, key_id: str, *, by: str) -> SigningKey:
+        return _key(await self._api.delete(f"/api/keys/{_segment(key_id)}"))
+
 
 def _segment(text: str) -> str:
     return quote(text, safe="")
@@ -83,4 +98,11 @@ def _token(line: Mapping[str, Any]) -> Token:
         id=line["id"], person=line["person"], label=line["label"], scopes=scopes_named(line["scopes"]),
         created_at=micros_of(str(line["created_at"])), expires_at=micros_of(line["expires_at"]),
         used_at=micros_of(line["used_at"]),
+    )  # fmt: skip
+
+
+def _key(line: Mapping[str, Any]) -> SigningKey:
+    return SigningKey(
+        id=line["id"], person=line["person"], label=line["label"], created_at=micros_of(str(line["created_at"])),
+        rotated_at=micros_of(line["rotated_at"]), old_until=micros_of(line["old_until"]),
     )  # fmt: skip

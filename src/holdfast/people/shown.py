@@ -1,9 +1,10 @@
-"""People and their tokens as the API and the command show them."""
+"""People, their tokens and signing keys as the API and the command show them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from holdfast.people.keys import SigningKey
 from holdfast.people.person import Person
 from holdfast.people.tokens import Token
 from holdfast.wire.values import iso
@@ -24,4 +25,16 @@ def token_json(token: Token) -> dict[str, Any]:
         "created_at": iso(token.created_at),
         "expires_at": iso(token.expires_at),
         "used_at": iso(token.used_at),
+    }
+
+
+def key_json(key: SigningKey) -> dict[str, Any]:
+    """A signing key, without its secret."""
+    return {
+        "id": key.id,
+        "person": key.person,
+        "label": key.label,
+        "created_at": iso(key.created_at),
+        "rotated_at": iso(key.rotated_at),
+        "old_until": iso(key.old_until),
     }

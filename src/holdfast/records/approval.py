@@ -52,6 +52,7 @@ class Approval:
     created_at: int
     decided_at: int | None
     decision: bytes | None  # packed JSON: what the run was told
+    started_by: str = ""  # who started the run's tree; empty if nobody said so
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,13 +38,19 @@ async def caller_of(house: House, request: Request) -> Caller:
         scheme, _, secret = header.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise NotAuthenticated(f"this Authorization header is none that this server knows: {_HOW}")
-        return await house.people.tokens.caller(secret.strip())
+        return _known(request, await house.people.tokens.caller(secret.strip()))
     cookie = request.cookies.get(cookie_name(house.config))
     if not cookie:
         raise NotAuthenticated(f"the request says nothing of who sends it: {_HOW}")
-    caller = await house.people.sessions.caller(cookie)
+    caller = _known(request, await house.people.sessions.caller(cookie))
     if request.method not in _SAFE:
         await check_csrf(caller, request)
+    return caller
+
+
+def _known(request: Request, caller: Caller) -> Caller:
+    """Who asks; whoever refuses them says so in the audit trail."""
+    request.state.caller = caller
     return caller
 
 

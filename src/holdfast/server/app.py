@@ -15,17 +15,20 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.durable.catalog import Catalog
 from holdfast.people import People
 from holdfast.server import pages, problems
-from holdfast.server.edges import BodyLimit, Faultless, JsonOnly, KnownHosts, StrictHeaders
+from holdfast.server.edges import RESUME_BODY, BodyLimit, Faultless, JsonOnly, KnownHosts, StrictHeaders
 from holdfast.server.house import House, ServerConfig
 from holdfast.server.measuring import Measured
 from holdfast.server.oidc import Provider
+from holdfast.server.refusals import Refusals
 from holdfast.server.routes import (
     approvals,
     channels,
+    doctor,
     events,
     files,
     health,
     journal,
+    keys,
     people,
     promises,
     resume,
@@ -34,7 +37,7 @@ from holdfast.server.routes import (
 )
 from holdfast.store.base import Store
 
-_ROUTERS = (runs, journal, files, promises, approvals, resume, channels, workers, events, people, health)
+_ROUTERS = (runs, journal, files, promises, approvals, resume, channels, workers, events, people, keys, health, doctor)
 _ABOUT = """Runs, what they wait for, and what they ask of people.
 
 Every request says who sends it: `Authorization: Bearer hf_…`, or a browser's session with its CSRF token. Errors are
@@ -73,13 +76,14 @@ def create_app(
             Middleware(StrictHeaders, secure=config.secure),
             Middleware(Faultless),
             Middleware(KnownHosts, hosts=config.hosts),
-            Middleware(BodyLimit, limit=config.max_body),
+            Middleware(BodyLimit, limit=config.max_body, less={"/api/resume/": RESUME_BODY}),
             Middleware(JsonOnly),
         ],
     )
     app.state.house = House(
         store=store, client=client, clock=clock, people=People(store, clock), config=config,
         desk=client.inbox, decisions=DecisionTokens(store, clock), channels=Channels(store, clock),
+        refusals=Refusals(store, clock),
         provider=None if config.oidc is None else Provider(config.oidc, store, clock),
     )  # fmt: skip
     problems.install(app)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.server.problems import TOO_LARGE, answer, answer_error
+from holdfast.server.problems import TOO_LARGE, answer, answer_error, note_too_large
 from holdfast.wire.problems import of_status
 
 _PROBES = frozenset({"/healthz", "/readyz"})
+RESUME_BODY = 2**20
+"""Bytes of a decision by token or signed message: whoever sends it is known only once all of it was read."""
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -105,31 +107,40 @@ class BodyLimit:
     Args:
         app: what answers.
         limit: bytes.
+        less: bytes below certain paths, by their beginning.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, less: Mapping[str, int]) -> None:
         self._app = app
         self._limit = limit
+        self._less = less
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _length(scope) > self._limit:
+        limit = self._limit_of(scope)
+        if scope["type"] == "http" and _length(scope) > limit:
+            await note_too_large(scope)
             response = answer(scope["path"], of_status(413), TOO_LARGE)
             await response(scope, receive, send)
         else:
-            await self._app(scope, self._counted(receive), send)
+            await self._app(scope, _counted(receive, limit), send)
 
-    def _counted(self, receive: Receive) -> Receive:
-        had = 0
+    def _limit_of(self, scope: Scope) -> int:
+        path = scope.get("path", "")
+        return min((limit for start, limit in self._less.items() if path.startswith(start)), default=self._limit)
 
-        async def receive_some() -> Message:
-            nonlocal had
-            message = await receive()
-            had += len(message.get("body", b""))
-            if had > self._limit:
-                raise HTTPException(413)
-            return message
 
-        return receive_some
+def _counted(receive: Receive, limit: int) -> Receive:
+    had = 0
+
+    async def receive_some() -> Message:
+        nonlocal had
+        message = await receive()
+        had += len(message.get("body", b""))
+        if had > limit:
+            raise HTTPException(413)
+        return message
+
+    return receive_some
 
 
 def _length(scope: Scope) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,7 +15,9 @@ from holdfast.approvals.tokens import DecisionTokens
 from holdfast.client import Client
 from holdfast.clock import Clock
 from holdfast.people import People
+from holdfast.records.health import Finding
 from holdfast.server.oidc import OidcConfig, Provider
+from holdfast.server.refusals import Refusals
 from holdfast.store.base import Store, Watch
 
 MAX_BODY = 24 * 2**20
@@ -58,8 +61,10 @@ class House:
     desk: Desk
     decisions: DecisionTokens
     channels: Channels
+    refusals: Refusals
     provider: Provider | None = None  # of log-ins
     stopping: bool = False
+    look: asyncio.Task[list[Finding]] | None = None  # of the doctor, the last one
     watches: set[Watch] = field(default_factory=set)  # of streams that are open
 
     def stop(self) -> None:

@@ -12,8 +12,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from holdfast import errors
+from holdfast.server.refusals import approval_in
 from holdfast.wire.problems import FAULT, INVALID, MALFORMED, Sort, of_status, sort_of
 from holdfast.wire.values import iso
 
@@ -112,28 +114,50 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.HoldfastError)
     async def _holdfast(request: Request, error: errors.HoldfastError) -> JSONResponse:
+        if isinstance(error, errors.NotAuthenticated | errors.ScopeMissing):
+            await note(request, error)
         return answer_error(_path(request), error)
 
     @app.exception_handler(Refused)
     async def _refused(request: Request, error: Refused) -> JSONResponse:
+        await note(request, error)
         return answer(_path(request), of_status(error.status), error.detail, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _of_validation(_path(request), error.errors())
+        answered = _of_validation(_path(request), error.errors())
+        if approval_in(_path(request)):
+            await request.app.state.house.refusals.request(request.scope, "Invalid", _said(error.errors()))
+        return answered
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        if error.status_code == 413:
+            await note_too_large(request.scope)
         return answer(_path(request), of_status(error.status_code), _advice(request, error), headers=headers)
+
+
+async def note(request: Request, error: Exception) -> None:
+    """Have it in the audit trail that a request was refused; its sort is the name of the error."""
+    await request.app.state.house.refusals.request(request.scope, type(error).__name__, str(error))
+
+
+async def note_too_large(scope: Scope) -> None:
+    """Have it in the audit trail that a body was larger than what is taken."""
+    await scope["app"].state.house.refusals.request(scope, "TooLarge", TOO_LARGE)
 
 
 def _of_validation(path: str, found: Sequence[Mapping[str, Any]]) -> JSONResponse:
     if any(one["type"] == "json_invalid" for one in found):
         return answer(path, MALFORMED, "the body is no JSON: send an object, Content-Type: application/json")
     told = [{"at": _place(one["loc"]), "message": _legible(str(one["msg"]))} for one in found[:20]]
-    said = "; ".join(f"{one['at']}: {one['message']}" for one in told[:3])
-    return answer(path, INVALID, f"{said}{' …' if len(found) > 3 else ''}", errors=told)
+    return answer(path, INVALID, _said(found), errors=told)
+
+
+def _said(found: Sequence[Mapping[str, Any]]) -> str:
+    said = "; ".join(f"{_place(one['loc'])}: {_legible(str(one['msg']))}" for one in found[:3])
+    return f"{said}{' …' if len(found) > 3 else ''}"
 
 
 def _place(loc: Sequence[Any]) -> str:

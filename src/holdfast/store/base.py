@@ -67,5 +67,8 @@ class Store(
     def watch(self) -> Watch:
         """A new watch, which sees every change from now on."""
 
+    def health(self) -> Health:
+        """What looks at it from beside, over a connection of its own: at this store as it is, whatever is wrong."""
+
     async def close(self) -> None:
         """Release everything; idempotent."""

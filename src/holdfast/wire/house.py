@@ -1,8 +1,9 @@
-"""Workers, what there is to do, and files of workspaces, as the API shows them, and back."""
+"""Workers, what there is to do, files of workspaces, and what was found wrong, as the API shows them, and back."""
 
 from __future__ import annotations
 
 from holdfast.records.files import Chunk, FileInfo, FileKind
+from holdfast.records.health import Finding, Severity
 from holdfast.records.worker import Demand, Hosted, Worker
 from holdfast.wire.values import Line, iso, micros_of
 
@@ -69,3 +70,13 @@ def file_of(line: Line) -> FileInfo:
     chunks = tuple(Chunk(digest=bytes.fromhex(chunk["digest"]), size=chunk["size"]) for chunk in line["chunks"])
     kept = {name: line[name] for name in ("path", "mode", "size", "seq", "target")}
     return FileInfo(kind=FileKind(line["kind"]), chunks=chunks, **kept)
+
+
+def finding_json(one: Finding) -> dict[str, str]:
+    """Something that was looked at, and how it is."""
+    return {"severity": str(one.severity), "about": one.about, "what": one.what, "do": one.do}
+
+
+def finding_of(line: Line) -> Finding:
+    """The finding that :func:`finding_json` shows."""
+    return Finding(severity=Severity(line["severity"]), about=line["about"], what=line["what"], do=line["do"])

@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from holdfast import codec
-from holdfast.approvals.notifications import others, signing
+from holdfast.approvals.notifications import others
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
+from holdfast.approvals.notifications.reach import ALLOW, Reach
 from holdfast.clock import Clock, new_key
 from holdfast.errors import BadOption, NotFound, StoreBusy, WrongState
 from holdfast.records.approval import AuditEntry
 from holdfast.records.document import Document, Put
 from holdfast.records.outbox import Message
 from holdfast.store.desk import Desk
+from holdfast.wire import signing
 
 _PAGE = 500
 
@@ -79,6 +81,14 @@ class Channels:
         if not await self._put(gone, "channel.removed", by):
             raise StoreBusy(f"channel {channel_id} was changed at the same time: try again")
 
+    async def tested(self, channel_id: str, error: str, *, by: str) -> None:
+        """Note that somebody had a channel tested, and why it was not told; empty if it was."""
+        detail = codec.pack(codec.canonical({"error": error}))
+        entry = AuditEntry(
+            at=self._clock.now(), actor=by, action="channel.tested", subject=channel_id, detail=detail
+        )  # fmt: skip
+        await self._store.audit([entry])
+
     async def dead(self, *, after: int = 0, limit: int = 100) -> list[Message]:
         """Messages that were given up, by number."""
         return await self._store.dead_messages(after=after, limit=limit)
@@ -128,6 +138,8 @@ def _checked(channel: Channel) -> Channel:
         usable = False
     if not usable:
         raise BadOption("a webhook's address is https://host/path, without a name or password in it")
+    if Reach.from_environment().refuses(parts.hostname or ""):
+        raise BadOption(f"messages are not sent to {parts.hostname}: {ALLOW} allows networks")
     if not channel.secret.get_secret_value():
         return channel.model_copy(update={"secret": SecretStr(signing.secret_of(new_key()))})
     signing.key_of(channel.secret.get_secret_value())

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from holdfast.approvals.notifications.channel import Channel
 from holdfast.approvals.notifications.discretion import discreetly
+from holdfast.approvals.notifications.reach import Reach, reaching
 from holdfast.approvals.notifications.webhook import Answer
 from holdfast.errors import BadOption, UsageError
 
@@ -30,10 +31,10 @@ def check(url: str) -> None:
         raise BadOption(f"apprise does not take this {scheme or '(no scheme)'}:// address: see its page on the service")
 
 
-async def notify(channel: Channel, title: str, text: str) -> Answer:
-    """Send it once."""
+async def notify(channel: Channel, reach: Reach, title: str, text: str) -> Answer:
+    """Send it once, to nothing beyond reach."""
     try:
-        with discreetly():
+        with discreetly(), reaching(reach):
             sending = asyncio.to_thread(_notify, channel.url.get_secret_value(), title, text)
             return await asyncio.wait_for(sending, TIMEOUT)
     except TimeoutError:

@@ -19,6 +19,7 @@ from holdfast.approvals.notifications.channel import CHANNEL, Channel
 from holdfast.approvals.notifications.linking import Link, Links
 from holdfast.approvals.notifications.news import unpacked
 from holdfast.approvals.notifications.planning import Delivery, plan, put_back
+from holdfast.approvals.notifications.reach import Reach
 from holdfast.approvals.notifications.sharing import share
 from holdfast.approvals.notifications.webhook import Answer
 from holdfast.approvals.request import Request
@@ -53,6 +54,10 @@ class Postman:
         store: whose outbox.
         clock: tells when.
         link: where an approval is decided; by default on the server that the channel names.
+        reach: which addresses messages are sent to; by default as the environment says.
+
+    Raises:
+        BadOption: the environment says it in a way that makes no sense.
 
     Example:
         >>> async def main(store, clock):
@@ -61,11 +66,12 @@ class Postman:
         ...             pass
     """
 
-    def __init__(self, store: Desk, clock: Clock, *, link: Link | None = None) -> None:
+    def __init__(self, store: Desk, clock: Clock, *, link: Link | None = None, reach: Reach | None = None) -> None:
         self._store = store
         self._clock = clock
         self._link = link or Links(store, clock)
-        self._client = webhook.new_client()
+        self._reach = reach or Reach.from_environment()
+        self._client = webhook.new_client(self._reach)
 
     async def __aenter__(self) -> Postman:
         return self
@@ -110,7 +116,7 @@ class Postman:
         """Send a message to a channel that says nothing, now, and say what became of it."""
         now = self._clock.now()
         if not channel.is_webhook:
-            return await others.notify(channel, "Holdfast: a test", f"Channel {channel.id} works.")
+            return await others.notify(channel, self._reach, "Holdfast: a test", f"Channel {channel.id} works.")
         content = {"type": "channel.test", "timestamp": letter.iso(now), "data": {"channel": channel.id}}
         return await webhook.post(self._client, channel, f"test_{now}", content, now)
 
@@ -168,7 +174,7 @@ class Postman:
         links = {one.id: link for one in asked if (link := await self._link(channel, one))}
         try:
             if not channel.is_webhook:
-                return await others.notify(channel, *letter.as_text(channel, delivery, links))
+                return await others.notify(channel, self._reach, *letter.as_text(channel, delivery, links))
             content = letter.as_json(channel, delivery, links)
         except (UsageError, NotStorable) as error:  # this process lacks the extra, or what a newer one has learned
             return Answer(ok=False, error=str(error))

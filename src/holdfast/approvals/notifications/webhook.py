@@ -11,10 +11,12 @@ from typing import Any
 import httpx2
 
 from holdfast.approvals.notifications.channel import Channel
+from holdfast.approvals.notifications.direct import transport
 from holdfast.approvals.notifications.discretion import discreetly
-from holdfast.approvals.notifications.signing import signed
+from holdfast.approvals.notifications.reach import Reach
 from holdfast.clock import SECOND, from_datetime
 from holdfast.errors import BadOption
+from holdfast.wire.signing import signed
 
 TIMEOUT = 15.0  # seconds for all of it; the specification advises 15 to 30
 _LATEST = 86_400 * SECOND  # a receiver cannot put us off for longer
@@ -31,9 +33,11 @@ class Answer:
     not_before: int | None = None  # it said when it might
 
 
-def new_client() -> httpx2.AsyncClient:
-    """A client for webhooks: no redirects, no cookies to speak of."""
-    return httpx2.AsyncClient(follow_redirects=False, timeout=TIMEOUT, headers={"user-agent": "holdfast"})
+def new_client(reach: Reach) -> httpx2.AsyncClient:
+    """A client for webhooks: no redirects, no cookies to speak of, and no connection beyond reach."""
+    return httpx2.AsyncClient(
+        follow_redirects=False, timeout=TIMEOUT, headers={"user-agent": "holdfast"}, transport=transport(reach)
+    )
 
 
 async def post(

@@ -39,6 +39,7 @@ class Attempt:
     problem: str = ""
     wrong: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    unread: bool = False  # it was refused before the desk, which audits what it refuses, saw it
 
     @property
     def do(self) -> str:
@@ -84,6 +85,9 @@ async def decide(house: InHouse, request: Request, approval_id: ApprovalId) -> R
         attempt.wrong = {} if place is None else {place: str(error)}
     except (WrongDigest, AlreadyDecided, ApprovalOver, NotAllowed, BadOption) as error:
         attempt.status, attempt.problem = sort_of(error).status, str(error)
+    if attempt.unread:
+        said = "; ".join(f"{name}: {wrong}" for name, wrong in attempt.wrong.items()) or attempt.problem
+        await house.refusals.request(request.scope, "Invalid", said)
     if attempt.problem:
         return await _page(house, who, approval_id, attempt)
     return RedirectResponse("/inbox?done=1" if attempt.do == "reassign" else f"/inbox/{approval_id}", 303)
@@ -92,10 +96,9 @@ async def decide(house: InHouse, request: Request, approval_id: ApprovalId) -> R
 async def _done(house: House, who: Caller, case: Case, attempt: Attempt) -> None:
     displayed = attempt.text("digest") or "none"
     if attempt.do == "reassign":
-        if displayed != case.digest:
-            raise WrongDigest("the case is another than what was displayed: look at it again", present=case.digest)
         others = [one.strip() for one in attempt.text("to").split(",") if one.strip()]
-        await house.desk.reassign(at_desk(who), case.id, others, why=attempt.text("why").strip()[:2000])
+        note = attempt.text("why").strip()[:2000]
+        await house.desk.reassign(at_desk(who), case.id, others, why=note, digest=displayed)
     elif (answer := _answer(case, attempt)) is not None:
         await house.desk.decide(at_desk(who), case.id, answer, digest=displayed, via="web")
 
@@ -108,7 +111,7 @@ def _answer(case: Case, attempt: Attempt) -> Approve | Reject | Respond | None:
         answer = None
         attempt.wrong = {str(error.errors()[0]["loc"][0]): "write something, and not too much: the agent is told"}
     if answer is None:
-        attempt.status = 422
+        attempt.status, attempt.unread = 422, True
         attempt.problem = attempt.problem or "nothing was done: " + (
             "see below" if attempt.wrong else "choose what to do"
         )

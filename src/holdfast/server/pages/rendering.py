@@ -12,11 +12,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdfast.errors import HoldfastError, NotAuthenticated, UnknownApproval
+from holdfast.errors import HoldfastError, NotAuthenticated, ScopeMissing, UnknownApproval
 from holdfast.people import Caller
-from holdfast.server.pages import words
+from holdfast.server.pages import destination, words
 from holdfast.server.pages.fields import pretty
-from holdfast.server.problems import Refused
+from holdfast.server.problems import Refused, note
 from holdfast.wire.problems import FAULT, sort_of
 
 logger = logging.getLogger("holdfast.server")
@@ -56,22 +56,32 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NotAuthenticated as error:
+                await note(request, error)
                 if request.method == "GET":
-                    return RedirectResponse("/login", 303)
+                    return _log_in_first(request)
                 return sorry(_ENDED if "session" in str(error) else str(error), 401)
             except UnknownApproval:  # where the store is, which the error says, is nothing to people at a browser
                 return sorry(_NO_CASE, 404)
             except HoldfastError as error:
+                if isinstance(error, ScopeMissing):
+                    await note(request, error)
                 sort = sort_of(error)
                 if sort is FAULT:
                     logger.error("%s failed", request.scope["path"], exc_info=error)
                 return sorry(_HIDDEN if sort is FAULT else str(error), sort.status)
             except Refused as error:
+                await note(request, error)
                 return sorry(error.detail, error.status)
             except RequestValidationError:
                 return sorry("this address, or what was sent to it, is not as this page makes them", 422)
 
         return answered
+
+
+def _log_in_first(request: Request) -> Response:
+    response = RedirectResponse("/login", 303)
+    destination.remember(response, request, request.app.state.house.config)
+    return response
 
 
 def sorry(problem: str, status: int) -> HTMLResponse:

@@ -45,7 +45,7 @@ async def come_back(house: InHouse, request: Request, code: _Said = "", state: _
         session = await house.people.sessions.begin(identity.name, via="oidc", before=before)
     except HoldfastError as error:
         return page("login.html", status=401, problem=str(error))
-    response = welcomed(house, session)
+    response = welcomed(house, request, session)
     response.delete_cookie(_COOKIE, path=_BACK)
     return response
 

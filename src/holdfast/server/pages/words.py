@@ -13,6 +13,7 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 _SHORT, _FEW = 60, 4
 _DID = {
     "approval.shown": "was shown it",
+    "approval.opened": "opened a link to it",
     "approval.approved": "approved it",
     "approval.rejected": "rejected it",
     "approval.responded": "responded",

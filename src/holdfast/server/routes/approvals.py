@@ -20,7 +20,7 @@ from holdfast.server.sight import at_desk
 
 router = APIRouter(tags=["approvals"], responses=problems(404, 409, 410))
 ApprovalId = Annotated[InPath, Path(description="An approval's id.", max_length=500)]
-_DIGEST = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of the case as it was displayed.")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of the case as it was displayed.")]
 
 
 class _Which(Asked):
@@ -64,7 +64,7 @@ class Decision(Asked):
     )
 
     answer: Answer
-    digest: _DIGEST
+    digest: Digest
 
 
 class Batch(Asked):
@@ -105,6 +105,7 @@ class Reassign(Asked):
 
     to: list[Word] = Field(min_length=1, max_length=50, examples=[["role:lead", "ann"]])
     why: Text = ""
+    digest: Digest | None = None
 
 
 class Trail(Told):
@@ -165,7 +166,7 @@ async def decide(who: Decider, house: InHouse, approval_id: ApprovalId, asked: D
 @router.post("/api/approvals/{approval_id}/reassignment", response_model=Case)
 async def reassign(who: Decider, house: InHouse, approval_id: ApprovalId, asked: Reassign) -> Any:
     """Hand a case to others: its deadline stays, votes too."""
-    return await house.desk.reassign(at_desk(who), approval_id, asked.to, why=asked.why)
+    return await house.desk.reassign(at_desk(who), approval_id, asked.to, why=asked.why, digest=asked.digest)
 
 
 @router.get("/api/standing", response_model=Standings)

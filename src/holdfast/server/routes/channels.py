@@ -8,12 +8,14 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from holdfast.approvals.notifications.channel import Channel
+from holdfast.approvals.notifications.postman import Postman
 from holdfast.records.outbox import Message
 from holdfast.server.access import Admin
 from holdfast.server.house import InHouse
 from holdfast.server.shapes import Asked, Done, InPath, Time, Told, problems
 from holdfast.wire.values import iso
 
+ChannelId = Annotated[InPath, Path(max_length=64, description="A channel's id.")]
 router = APIRouter(tags=["channels"], responses=problems(404, 409))
 
 
@@ -45,6 +47,13 @@ class Channels(Told):
     """Channels, by id."""
 
     channels: list[ChannelShape]
+
+
+class Tested(Told):
+    """What became of a message that says nothing."""
+
+    ok: bool
+    error: str = Field(description="Why it was not told; empty if it was.")
 
 
 class Dead(Told):
@@ -85,12 +94,20 @@ async def add_channel(who: Admin, house: InHouse, asked: Channel) -> Any:
 
 
 @router.delete("/api/channels/{channel_id}", response_model=Done)
-async def remove_channel(
-    who: Admin, house: InHouse, channel_id: Annotated[InPath, Path(max_length=64, description="A channel's id.")]
-) -> Any:
+async def remove_channel(who: Admin, house: InHouse, channel_id: ChannelId) -> Any:
     """Remove a channel: it is told nothing any more."""
     await house.channels.remove(channel_id, by=who.person.name)
     return {"done": True}
+
+
+@router.post("/api/channels/{channel_id}/test", response_model=Tested)
+async def test_channel(who: Admin, house: InHouse, channel_id: ChannelId) -> Any:
+    """Send a message that says nothing, from the server, once, and say what became of it: within a minute."""
+    channel = await house.channels.get(channel_id)
+    async with Postman(house.store, house.clock) as postman:
+        answer = await postman.test(channel)
+    await house.channels.tested(channel_id, answer.error, by=who.person.name)
+    return {"ok": answer.ok, "error": answer.error}
 
 
 @router.get("/api/messages/dead", response_model=DeadPage)

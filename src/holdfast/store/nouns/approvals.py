@@ -74,6 +74,3 @@ class Approvals(Protocol):
         limit: int = 100,
     ) -> list[AuditEntry]:  # fmt: skip
         """Entries with ``n > after`` in the order in which they were appended."""
-
-    async def starter(self, root: str) -> str:
-        """Who started the tree of this root (``NewRun.by``); empty if nobody said so."""

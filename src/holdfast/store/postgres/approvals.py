@@ -102,9 +102,10 @@ async def audited(
 def approval_of(row: Row) -> Approval:
     """The approval of a row of ``approval_rows``."""
     (n, id, run_id, root, agent, version, key, state, revision, asked, risk, due_at,
-     digest, body, created_at, decided_at, decision) = row  # fmt: skip
+     digest, body, created_at, decided_at, decision, started_by) = row  # fmt: skip
     return Approval(
         n=n, id=read(id), run_id=run_id, root=root, agent=agent, version=version, key=read(key),
         state=ApprovalState(state), revision=revision, to=tuple(map(read, asked)), risk=risk, due_at=due_at,
         digest=read(digest), body=body, created_at=created_at, decided_at=decided_at, decision=decision,
+        started_by=read(started_by),
     )  # fmt: skip

@@ -28,9 +28,9 @@ class PostgresHealth:
         >>> PostgresHealth("postgresql://app@db.example/app").look().findings
     """
 
-    def __init__(self, url: str) -> None:
-        self._given = url
-        self.url = Address.of(url).shown
+    def __init__(self, url: str | Address) -> None:
+        self._address = url if isinstance(url, Address) else Address.of(url)
+        self.url = self._address.shown
 
     def look(self, *, deep: bool = False) -> Look:
         """See :class:`holdfast.store.base.Health`. PostgreSQL checks its pages itself: ``deep`` finds nothing more."""
@@ -50,7 +50,7 @@ class PostgresHealth:
         return Look(findings=tuple(findings), contents=contents)
 
     async def _look(self, findings: list[Finding]) -> Contents | None:
-        address = Address.of(self._given)
+        address = self._address
         names = Names(address.schema)
         con = None
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from holdfast.store.postgres.address import Address
+from holdfast.store.postgres.health import PostgresHealth
 from holdfast.store.postgres.nouns.approvals import Approvals
 from holdfast.store.postgres.nouns.claims import Claims
 from holdfast.store.postgres.nouns.commits import Commits
@@ -51,6 +52,9 @@ class PostgresStore(
         names = Names(address.schema)
         server = await open_schema(address, names, create=create)
         return cls(address, names, pooled=server.pooled)
+
+    def health(self) -> PostgresHealth:
+        return PostgresHealth(self._address)
 
     def watch(self) -> HubWatch:
         self._refuse_closed()

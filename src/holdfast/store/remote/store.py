@@ -33,7 +33,7 @@ _OF_WORKERS = frozenset(
     "claim woken news ended_children next_wake commit commit_now transact put_contents register keeper release".split()
 )
 _OF_DESKS = frozenset(
-    "approval approvals count_approvals rule due_approvals next_due audit audited starter document documents put "
+    "approval approvals count_approvals rule due_approvals next_due audit audited document documents put "
     "sweep_documents take_messages settle_messages dead_messages revive_message next_message".split()
 )
 

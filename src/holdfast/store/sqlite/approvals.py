@@ -92,9 +92,10 @@ def retell(tx: Transaction, rid: int, at: int) -> None:
 
 def _approval_of(row: Row) -> Approval:
     (n, id, run_id, root, agent, version, key, state, revision, asked, risk, due_at,
-     digest, body, created_at, decided_at, decision) = row  # fmt: skip
+     digest, body, created_at, decided_at, decision, started_by) = row  # fmt: skip
     return Approval(
         n=n, id=id, run_id=run_id, root=root, agent=agent, version=version, key=key, state=ApprovalState(state),
         revision=revision, to=tuple(json.loads(asked)), risk=risk, due_at=due_at, digest=digest, body=body,
         created_at=created_at, decided_at=decided_at, decision=decision,
+        started_by=started_by,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 from holdfast.store.sqlite.edge import edge
 from holdfast.store.sqlite.file import SharedFile, open_file
+from holdfast.store.sqlite.health import SqliteHealth
 from holdfast.store.sqlite.nouns.approvals import Approvals
 from holdfast.store.sqlite.nouns.claims import Claims
 from holdfast.store.sqlite.nouns.commits import Commits
@@ -48,6 +49,9 @@ class SqliteStore(
         """
         path = path_of(url_or_path)
         return cls(await asyncio.to_thread(open_file, path, create=create))
+
+    def health(self) -> SqliteHealth:
+        return SqliteHealth(self.url)
 
     def watch(self) -> HubWatch:
         self._refuse_closed()

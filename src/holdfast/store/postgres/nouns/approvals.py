@@ -11,7 +11,7 @@ from holdfast.store.insisting import several
 from holdfast.store.postgres import approvals
 from holdfast.store.postgres.nouns.ways import Ways, first
 from holdfast.store.postgres.statements import APPROVALS
-from holdfast.store.postgres.text import read, stored
+from holdfast.store.postgres.text import stored
 
 
 class Approvals(Ways):
@@ -59,6 +59,3 @@ class Approvals(Ways):
     ) -> list[AuditEntry]:  # fmt: skip
         async with self._links.reading(patient=True) as con:
             return await approvals.audited(con, self._names, subject, actor, run_id, after, limit)
-
-    async def starter(self, root: str) -> str:
-        return read(await self._links.value(APPROVALS.starter, root) or "")

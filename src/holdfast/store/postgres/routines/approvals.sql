@@ -3,7 +3,8 @@
 -- Approvals as holdfast.records.approval.Approval has them, in the order of its fields.
 CREATE VIEW routines.approval_rows AS
 SELECT a.n, a.id, r.id AS run_id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
-       a.digest, a.body, a.created_at, a.decided_at, a.decision
+       a.digest, a.body, a.created_at, a.decided_at, a.decision,
+       coalesce((SELECT top.started_by FROM holdfast.runs AS top WHERE top.id = r.root), '') AS started_by
 FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid;
 
 -- Those in one state that match, in their order, from a place on; NULL matches all. Never by sorting: of what matches there may
@@ -15,7 +16,8 @@ CREATE FUNCTION routines.find_approvals(
 BEGIN
     RETURN QUERY
         SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
-               a.digest, a.body, a.created_at, a.decided_at, a.decision
+               a.digest, a.body, a.created_at, a.decided_at, a.decision,
+       coalesce((SELECT top.started_by FROM holdfast.runs AS top WHERE top.id = r.root), '')
         FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
         WHERE a.state = _state AND a.risk <= _risk AND (a.risk < _risk OR a.n > _n)
           AND (_to IS NULL OR a.asked = '{}' OR a.asked && _to)

@@ -9,7 +9,8 @@ SELECT * FROM routines.find_approvals($1, $2, $3, $4, $5, $6, $7, $8, $9);
 -- name: find_below
 -- The same among those of a run, or of a tree: a span of ids. OFFSET 0: these first, however well an index fits the order.
 SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
-       a.digest, a.body, a.created_at, a.decided_at, a.decision
+       a.digest, a.body, a.created_at, a.decided_at, a.decision,
+       coalesce((SELECT top.started_by FROM holdfast.runs AS top WHERE top.id = r.root), '')
 FROM (SELECT * FROM holdfast.approvals AS b
       WHERE b.rid = ANY (ARRAY(SELECT c.rid FROM holdfast.runs AS c WHERE c.id BETWEEN $10::text AND $11::text))
         AND b.state = $1 OFFSET 0) AS a
@@ -75,7 +76,3 @@ ORDER BY n LIMIT $5;
 SELECT n, at, actor, action, subject, run_id, detail FROM holdfast.audit
 WHERE n > $1 AND subject = $2 AND ($3::text IS NULL OR actor = $3) AND ($4::text IS NULL OR run_id = $4)
 ORDER BY n LIMIT $5;
-
--- name: starter
--- Who started the tree of this root.
-SELECT started_by FROM holdfast.runs WHERE id = $1;

@@ -47,6 +47,3 @@ class Approvals(Ways):
         limit: int = 100,
     ) -> list[AuditEntry]:  # fmt: skip
         return await self._read_apart(audit.page, subject, actor, run_id, after, limit)
-
-    async def starter(self, root: str) -> str:
-        return self._read(fetch_value, APPROVALS.starter, (root,)) or ""

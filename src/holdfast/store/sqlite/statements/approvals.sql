@@ -1,11 +1,13 @@
 -- name: get
 -- The approval of this id.
-SELECT * FROM holdfast_approval_rows WHERE id = ?;
+SELECT a.*, coalesce((SELECT top.started_by FROM runs AS top WHERE top.id = a.root), '')
+FROM holdfast_approval_rows AS a WHERE a.id = ?;
 
 -- name: find
 -- Those in one state that match, in their order, from a place on. CROSS JOIN: in the order of the index, without sorting.
 SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
-       a.digest, a.body, a.created_at, a.decided_at, a.decision
+       a.digest, a.body, a.created_at, a.decided_at, a.decision,
+       coalesce((SELECT top.started_by FROM runs AS top WHERE top.id = r.root), '')
 FROM holdfast_approvals AS a INDEXED BY holdfast_approvals_order CROSS JOIN runs AS r ON r.rid = a.rid
 WHERE a.state = :state AND a.risk <= :risk AND (a.risk < :risk OR a.n > :n)
   AND (:agent IS NULL OR r.agent = :agent) AND (:root IS NULL OR r.root = :root)
@@ -17,7 +19,8 @@ ORDER BY a.risk DESC, a.n LIMIT :limit;
 -- name: find_below
 -- The same among those of a run, or of a tree.
 SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
-       a.digest, a.body, a.created_at, a.decided_at, a.decision
+       a.digest, a.body, a.created_at, a.decided_at, a.decision,
+       coalesce((SELECT top.started_by FROM runs AS top WHERE top.id = r.root), '')
 FROM runs AS r CROSS JOIN holdfast_approvals AS a INDEXED BY holdfast_approvals_run ON a.rid = r.rid
 WHERE r.id BETWEEN :first AND :last
   AND a.state = :state AND a.risk <= :risk AND (a.risk < :risk OR a.n > :n)
@@ -49,10 +52,11 @@ WHERE r.id BETWEEN :first AND :last AND a.state = :state
 
 -- name: due
 -- Pending ones whose deadline has come, the longest due first.
-SELECT * FROM holdfast_approval_rows
+SELECT a.*, coalesce((SELECT top.started_by FROM runs AS top WHERE top.id = a.root), '')
+FROM holdfast_approval_rows AS a
 WHERE n IN (SELECT n FROM holdfast_approvals INDEXED BY holdfast_approvals_due
             WHERE state = 'pending' AND due_at <= :now ORDER BY due_at, n LIMIT :limit)
-ORDER BY due_at, n;
+ORDER BY a.due_at, a.n;
 
 -- name: next_due
 -- The earliest deadline of those that are pending.
@@ -107,10 +111,6 @@ SELECT n, at, actor, action, subject, run_id, detail FROM holdfast_audit INDEXED
 WHERE subject = :subject AND n > :after
   AND (:actor IS NULL OR actor = :actor) AND (:run_id IS NULL OR run_id = :run_id)
 ORDER BY n LIMIT :limit;
-
--- name: starter
--- Who started the tree of this root.
-SELECT started_by FROM runs WHERE id = ?;
 
 -- name: forget_asked
 -- What was asked and has no answer: a run that went back, or a fork, asks again. Run after the outcomes are cut.
