@@ -109,6 +109,19 @@ async def test_many_at_once_do_not_exceed_it(app: App[None]) -> None:
         assert sum([len(await t.all_asked(run)) for run in runs]) == 5
 
 
+@pytest.mark.parametrize("amount", ["1E+1000000", "9E+999999", "9" * 200])
+async def test_an_amount_beyond_all_reckoning_is_asked_and_stops_nobodys_deadline(app: App[None], amount: str) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        await t.inbox.grant(ANN, Standing(tool="pay", total={"amount": Decimal(100)}))
+        assert await by_itself(t, settle(Decimal(1), {}))
+        run = await t.start(settle(Decimal(amount), {}))
+        assert await by_itself(t, settle(Decimal(99), {}))
+        assert len(await t.all_asked(run)) == 1
+        await t.advance("2d")
+        assert await run.result() == "expired"
+
+
 async def test_it_ends(app: App[None]) -> None:
     _, _, settle = shop(app)
     async with app.test() as t:

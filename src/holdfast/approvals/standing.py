@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,7 @@ from holdfast.records.approval import Approval
 from holdfast.records.document import Document, Put
 
 KIND = "standing"
+_SUMS = Context(prec=50, rounding=ROUND_UP, traps=[])  # what no sum can hold is infinite: above any limit, and no error
 
 
 class Standing(BaseModel):
@@ -109,7 +110,7 @@ class Standing(BaseModel):
         known = {name: amount for name, amount in amounts.items() if amount is not None}
         if any(known[name] > most for name, most in self.at_most.items()):
             return None
-        spent = {name: fresh.spent.get(name, Decimal(0)) + known[name] for name in self.total}
+        spent = {name: _SUMS.add(fresh.spent.get(name, Decimal(0)), known[name]) for name in self.total}
         if any(spent[name] > most for name, most in self.total.items()):
             return None
         return fresh.model_copy(update={"used": fresh.used + 1, "spent": spent})
