@@ -237,7 +237,11 @@ async def test_puts_and_rulings_apply_together_or_not_at_all(store: Store, worke
     assert await store.rule(both, puts=use) == [Ruled.APPLIED] * 2  # sent again
     quota = await store.document("standing", "quota", now=NOW)
     assert quota is not None and (quota.revision, quota.body) == (2, b"used")
-    assert await store.rule([ruling(a, by="bob")], puts=use) == [Ruled.MOVED]
+    late = [ruling(a, by="bob"), ruling(b, PENDING)]
+    assert await store.rule(late, puts=use) == [Ruled.CLOSED] * 2
+    again = [put("quota", b"again", kind="standing", revision=2)]
+    assert await store.rule(late, puts=again) == [Ruled.CLOSED] * 2, "no ruling was applied, so no put is"
+    assert await store.document("standing", "quota", now=NOW) == quota
 
 
 async def test_a_run_that_was_asked_to_cancel_or_has_ended_is_over(store: Store, worker: Hand) -> None:

@@ -15,6 +15,7 @@ from holdfast.approvals.case import Person
 from holdfast.approvals.request import Request
 from holdfast.approvals.routing import addressed
 from holdfast.clock import SECOND, from_datetime
+from holdfast.errors import NotStorable
 from holdfast.records.approval import Approval
 from holdfast.records.document import Document, Put
 
@@ -76,8 +77,15 @@ class Standing(BaseModel):
 
     @classmethod
     def read(cls, document: Document) -> Standing:
-        """The standing approval that a document holds."""
-        return cls.model_validate(json.loads(codec.unpack(document.body)))
+        """The standing approval that a document holds.
+
+        Raises:
+            NotStorable: it is damaged, or was made by a newer version.
+        """
+        try:
+            return cls.model_validate(json.loads(codec.unpack(document.body)))
+        except ValueError as error:
+            raise NotStorable(f"standing approval {document.id} cannot be read: {error}") from None
 
     def put(self, revision: int) -> Put:
         """The change that makes a document hold it."""

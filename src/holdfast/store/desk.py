@@ -56,8 +56,8 @@ class Approvals(Protocol):
         Each ruling is applied under its run's lock, whole or not at all: the change, its audit entry, a message to the
         channels (if there is any channel and it names an ``event``), and, unless its state is PENDING, news for the run
         (``Op.APPROVAL`` under the approval's key, ok, the decision as value). A ruling that is not applied writes
-        nothing, and does not keep the others from being applied. If a put does not find the revision it asks for,
-        nothing at all is written, and all rulings are answered MOVED.
+        nothing, and does not keep the others from being applied. The puts are applied if any ruling is. If one of them
+        does not find the revision it asks for, nothing at all is written, and all rulings are answered MOVED.
 
         The second ruling of an approval in a batch is to name the revision that the first one leaves. It is safe to
         send a batch again of which nobody knows what became (``CommitUnknown``), whatever has happened since: a ruling
