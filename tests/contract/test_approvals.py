@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.clock import new_id
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruled
 from holdfast.records.delta import Block, Finish, Renew, Suspend, Verdict
 from holdfast.records.journal import Entry, Kind, Op
@@ -445,10 +446,13 @@ async def test_who_started_a_tree_is_known_of_its_root_and_of_its_forks(store: S
     run = await worker.started(by="ann")
     await worker.commit(delta(run, children=(child_of(run, f"{run.id}.1", by="bob"),)))
     await store.start([new_run("alone")])
-    await store.fork(run.id, Fork(id="fork", version="1", seq=0, at=NOW))
-    assert [await store.starter(id) for id in (run.id, f"{run.id}.1", "alone", "nobody", "fork")] == [
-        "ann", "", "", "", "ann",
-    ]  # fmt: skip
+    assert [await store.starter(id) for id in (run.id, f"{run.id}.1", "alone", "nobody")] == ["ann", "", "", ""]
+    forks = [(run.id, "", "ann"), (run.id, "ann", "ann"), (run.id, "bob", "ann, bob")]
+    forks += [(f"{run.id}.1", "bob", "ann, bob"), ("alone", "bob", "bob"), ("alone", "", "")]
+    for origin, by, both in forks:
+        fork = Fork(id=new_id(NOW), version="1", seq=0, at=NOW, by=by)
+        await store.fork(origin, fork)
+        assert await store.starter(fork.id) == both
 
 
 async def test_channels_are_told_if_there_are_any(store: Store, worker: Hand) -> None:

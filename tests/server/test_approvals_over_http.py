@@ -72,6 +72,31 @@ async def test_who_started_the_run_cannot_approve_it(built: House) -> None:
     assert problem(answer) == (403, "not-allowed")
 
 
+async def test_who_forked_the_run_cannot_approve_what_the_fork_asks_nor_can_who_started_it(built: House) -> None:
+    ann, bo = [await built.caller(name, "adjuster", "operator") for name in ("ann", "bo")]
+    run = (await ann.post("/api/runs", json={"agent": "settle", "input": {"claim": "c-1"}})).json()["run"]
+    await asked_by(built, run)
+    fork = (await bo.post(f"/api/runs/{run}/forks", json={"at": 0})).json()["run"]
+    approval = await asked_by(built, fork)
+    for own in (ann, bo):
+        answer = await own.post(path(approval), json={"answer": YES, "digest": approval.digest})
+        assert problem(answer) == (403, "not-allowed")
+        assert "four eyes" in answer.json()["detail"]
+    cy = await built.caller("cy", "adjuster")
+    assert (await cy.post(path(approval), json={"answer": YES, "digest": approval.digest})).status_code == 200
+
+
+async def test_what_was_decided_is_nobodys_to_change_in_a_fork(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    ann, op = await built.caller("ann", "adjuster"), await built.caller("op", "operator")
+    await ann.post(path(approval), json={"answer": {"kind": "reject", "reason": "no"}, "digest": approval.digest})
+    assert await result(built, approval.run_id) == "rejected: no"
+    forged = {"state": "approved", "by": ["ann"], "at": 0, "digest": approval.digest, "final": {}}
+    for at in (approval.key, (await built.store.journal(approval.run_id))[-1].seq):
+        answer = await op.post(f"/api/runs/{approval.run_id}/forks", json={"at": at, "outcome": forged})
+        assert problem(answer)[0] == 422 and "people" in answer.json()["detail"], answer.text
+
+
 async def test_the_second_of_two_is_told_who_was_first_and_when(built: House) -> None:
     approval = await asked(built, settle("c-1"))
     ann, bo = await built.caller("ann", "adjuster"), await built.caller("bo", "adjuster")

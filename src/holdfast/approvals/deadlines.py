@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from holdfast.approvals import rulings, standing
 from holdfast.approvals.case import DEADLINE
 from holdfast.approvals.request import Decided
+from holdfast.approvals.routing import starters
 from holdfast.approvals.rulings import Open
 from holdfast.approvals.sending import send
 from holdfast.approvals.standing import Standing
@@ -68,7 +69,7 @@ class Deadlines:
 
     async def _stand(self, open: Open, now: int) -> bool:
         """Let a standing approval that covers it approve it, which uses its quota in the same transaction."""
-        own = (open.request.requester, await self._store.starter(open.row.root))
+        own = (open.request.requester, *starters(await self._store.starter(open.row.root)))
         while True:
             ruled = await self._use_one(open, own, now)
             if ruled is not Ruled.MOVED:

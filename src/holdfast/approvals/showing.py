@@ -10,7 +10,7 @@ from typing import Any
 from holdfast import codec
 from holdfast.approvals.case import Audited, Case, Fact, Hop, Person, Seen, SeenFile, Told, Vote
 from holdfast.approvals.request import Decided, NextHop, Request
-from holdfast.approvals.routing import addressed, spoken
+from holdfast.approvals.routing import addressed, spoken, starters
 from holdfast.approvals.rulings import Open
 from holdfast.clock import SECOND, to_datetime
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry
@@ -50,7 +50,7 @@ def own(open: Open, who: Person, starter: str) -> str:
     """Four eyes: whether it is a person's own request, in words; empty if not."""
     if who.name == open.request.requester:
         return "it is asked on their behalf: another has to approve it (four eyes)"
-    return "they have started the run: another has to approve it (four eyes)" if who.name == starter else ""
+    return "they have started the run: another has to approve it (four eyes)" if who.name in starters(starter) else ""
 
 
 def _then(request: Request) -> tuple[str, ...]:

@@ -80,7 +80,11 @@ class Approvals(Protocol):
         """Entries with ``n > after`` in the order in which they were appended."""
 
     async def starter(self, root: str) -> str:
-        """Who started the tree of this root (``NewRun.by``); empty if nobody said so."""
+        """Who started the tree of this root (``NewRun.by``); empty if nobody said so.
+
+        Of a fork: who started the origin's tree and who forked (``Fork.by``), separated by a comma and a blank, once
+        if they are the same.
+        """
 
 
 class Documents(Protocol):

@@ -78,7 +78,7 @@ class Asking:
         async def send(again: bool) -> Any:
             if again and await self._links.fetch(RUNS.get, fork.id):
                 return True
-            return _first(await self._links.patiently(REPAIRS.fork, *given, tags))
+            return _first(await self._links.patiently(REPAIRS.fork, *given, tags, stored(fork.by)))
 
         made = await self._insist(f"fork run {run_id} as {fork.id}", send)
         if made is None:
