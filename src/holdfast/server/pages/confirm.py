@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from holdfast.approvals.answers import Answer, Approve, Reject
-from holdfast.approvals.case import Case, Person
+from holdfast.approvals.case import Case
 from holdfast.approvals.request import SUBJECTS
 from holdfast.clock import to_datetime
 from holdfast.errors import TokenRefused
@@ -18,7 +18,7 @@ from holdfast.server.house import House, InHouse
 from holdfast.server.pages import fields
 from holdfast.server.pages.rendering import PageRoute, page, sorry
 from holdfast.server.routes.approvals import ApprovalId
-from holdfast.server.routes.resume import Resume, accepted, resume
+from holdfast.server.routes.resume import Resume, accepted, person_of, resume
 
 router = APIRouter(route_class=PageRoute)
 
@@ -57,13 +57,13 @@ async def decide(house: InHouse, request: Request, approval_id: ApprovalId) -> R
 async def _page(house: House, approval_id: str, token: str, *, problem: str = "", reason: str = "") -> Response:
     try:
         claims = await accepted(house, approval_id, token)
+        person = await person_of(house, approval_id, claims)
     except TokenRefused as error:
         return sorry(f"{error}. Log in to see the case: /inbox/{approval_id}", 410)
-    known = await house.people.get(claims.person)
-    case = await house.desk.case(Person(name=known.name, roles=known.roles), approval_id, shown=False)
+    case = await house.desk.case(person, approval_id, shown=False)
     subject = case.action.get(SUBJECTS[case.kind])
     return page(
-        "confirm.html", status=422 if problem else 200, case=case, token=token, name=known.name, problem=problem,
+        "confirm.html", status=422 if problem else 200, case=case, token=token, name=person.name, problem=problem,
         reason=reason, stale=claims.digest != case.digest, now=to_datetime(house.clock.now()), subject=subject,
         parts=fields.described(case.schema_, subject),
     )  # fmt: skip

@@ -11,8 +11,10 @@ from holdfast import codec
 from holdfast.approvals.answers import Answer
 from holdfast.approvals.case import Case, Person
 from holdfast.approvals.tokens import Claims
-from holdfast.errors import TokenMisplaced, TokenRefused, UnknownApproval, UnknownPerson
+from holdfast.errors import ScopeMissing, TokenMisplaced, TokenRefused, UnknownApproval, UnknownPerson
+from holdfast.people import Caller, Scope
 from holdfast.records.approval import AuditEntry
+from holdfast.server.access import check
 from holdfast.server.house import House, InHouse
 from holdfast.server.routes.approvals import ApprovalId
 from holdfast.server.shapes import Asked, problems
@@ -35,7 +37,7 @@ class Resume(Asked):
 async def resume(house: InHouse, approval_id: ApprovalId, asked: Resume) -> Any:
     """Decide by a token. It says whose decision it is and of what; it decides once, and nothing but that."""
     claims = await accepted(house, approval_id, asked.token)
-    person = await _person(house, approval_id, claims)
+    person = await person_of(house, approval_id, claims)
     case = await house.desk.decide(person, approval_id, asked.answer, digest=claims.digest, via="token")
     await house.decisions.spend(claims)
     return case
@@ -61,14 +63,28 @@ async def accepted(house: House, approval_id: str, token: str) -> Claims:
     return claims
 
 
-async def _person(house: House, approval_id: str, claims: Claims) -> Person:
+async def person_of(house: House, approval_id: str, claims: Claims) -> Person:
+    """Whose token it is, if they may decide things.
+
+    Raises:
+        TokenMisplaced: they are not known any more.
+        ScopeMissing: their roles do not let them.
+    """
     try:
         known = await house.people.get(claims.person)
+        if claims.issued_at < known.created_at:
+            raise UnknownPerson(f"somebody else has the name {claims.person} now")
     except UnknownPerson as error:
         refusal = TokenMisplaced(f"{claims.person}, whose token this is, is not known any more")
         await _audit(house, approval_id, claims.run, refusal)
         raise refusal from error
-    return Person(name=known.name, roles=known.roles)
+    person = Person(name=known.name, roles=known.roles)
+    try:
+        check(Caller(person=known, scopes=known.scopes, via="token"), Scope.DECIDE)
+    except ScopeMissing as error:
+        await house.store.audit([house.desk.refusal(person, approval_id, None, error, "token")])
+        raise
+    return person
 
 
 async def _audit(house: House, approval_id: str, run_id: str, error: TokenRefused) -> None:
