@@ -156,6 +156,19 @@ async def test_many_are_decided_at_once_and_recorded_singly(built: House) -> Non
     assert problem(await ann.post("/api/approvals/decisions", json={"answer": reject})) == (422, "invalid")
 
 
+async def test_of_many_those_are_decided_that_are_what_was_displayed(built: House) -> None:
+    first, second = [await asked(built, settle(f"c-{n}", quorum=2)) for n in range(2)]
+    ann, bo = [await built.caller(name, "adjuster") for name in ("ann", "bo")]
+    more = {"answer": {"kind": "approve", "edits": {"amount": 9000}}, "digest": first.digest}
+    assert (await bo.post(path(first), json=more)).json()["state"] == "pending"
+    shown = {one.id: one.digest for one in (first, second)}
+    answer = (await ann.post("/api/approvals/decisions", json={"shown": shown, "answer": YES})).json()["outcomes"]
+    assert (answer[0]["problem"]["type"], answer[1]["state"]) == ("/problems/wrong-digest", "pending")
+    assert [len((await ann.get(f"/api/approvals/{one.id}")).json()["votes"]) for one in (first, second)] == [1, 1]
+    both = {"shown": shown, "ids": [first.id], "answer": YES}
+    assert problem(await ann.post("/api/approvals/decisions", json=both)) == (422, "invalid")
+
+
 async def test_the_inbox_is_read_page_by_page(built: House) -> None:
     ids = {(await asked(built, settle(f"c-{n}"))).id for n in range(5)}
     ann = await built.caller("ann", "adjuster")
@@ -219,6 +232,8 @@ async def test_the_desk_of_a_server_has_the_same_verbs(built: House, monkeypatch
         with pytest.raises(AlreadyDecided) as late:
             await desk.decide(ANYBODY, first.id, Reject(reason="no"), digest=first.digest)
         assert (late.value.by, late.value.state, late.value.at > 0) == (("ann",), "approved", True)
+        (stale,) = await desk.decide_all(ANYBODY, {second.id: "0" * 64}, Reject(reason="no"))
+        assert isinstance(stale.error, WrongDigest)
         (outcome,) = await desk.decide_all(ANYBODY, [first.id], Reject(reason="no"))
         assert isinstance(outcome.error, AlreadyDecided)
         standing = await desk.grant(ANYBODY, Standing(tool="pay", to=("role:adjuster",)))
