@@ -423,6 +423,16 @@ async def test_those_that_are_due_are_found_the_longest_due_first(store: Store, 
     assert await store.next_due() is None
 
 
+async def test_what_runs_ask_that_were_asked_to_cancel_does_not_keep_others_from_their_deadlines(
+    store: Store, worker: Hand
+) -> None:
+    over, going = await worker.started(), await worker.started()
+    await ask(worker, over, asked("a", due_at=NOW + 10), asked("b", due_at=NOW + 10))
+    await ask(worker, going, asked("c", due_at=NOW + 20))
+    assert await store.cancel(over.id, reason="enough", at=NOW)
+    assert [one.id for one in await store.due_approvals(now=NOW + 30, limit=2)] == ["c"]
+
+
 async def test_the_audit_trail_is_read_in_its_order_by_whom_and_what(store: Store) -> None:
     def noted(actor: str, subject: str, run_id: str = "") -> AuditEntry:
         return AuditEntry(at=NOW, actor=actor, action="approval.refused", subject=subject, run_id=run_id, detail=b"d")

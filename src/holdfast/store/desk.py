@@ -65,7 +65,7 @@ class Approvals(Protocol):
         """
 
     async def due_approvals(self, *, now: int, limit: int) -> list[Approval]:
-        """Pending ones with ``due_at <= now``, the longest due first."""
+        """Pending ones with ``due_at <= now`` of runs that were not asked to cancel, the longest due first."""
 
     async def next_due(self) -> int | None:
         """The earliest ``due_at`` of those that are pending."""
