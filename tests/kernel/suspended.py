@@ -29,7 +29,7 @@ async def patient(ctx: Context, n: int) -> bool:
 
 
 def resident_mb() -> float:
-    """What is held. What an allocator keeps of a burst that is over differs from run to run, and is given back first."""
+    """What is held. What an allocator keeps of a burst that is over differs between runs, and is given back first."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
