@@ -15,7 +15,11 @@ from holdfast.errors import StoreBusy
 from holdfast.records.run import Progress, Run
 
 _REFRESH = 0.2  # seconds
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and line feed
+    "\u202a-\u202e\u2066-\u2069"  # what turns the direction of the text after it
+    "\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f]"  # what nobody sees, and no script needs between letters
+)
 
 
 class Followed(Protocol):
@@ -63,7 +67,7 @@ def _show(bar: rich.progress.Progress, task: rich.progress.TaskID, told: Progres
 
 
 def harmless(text: object) -> str:
-    """Text of others without the control characters by which it could steer a terminal."""
+    """Text of others without the characters by which it could steer a terminal, or be read as another than it is."""
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import App, ApprovalOver, Approve, BadOption, Call, Context, Escalate, NotAllowed, NotAnswered
+from holdfast import App, ApprovalOver, Approve, BadOption, Call, Context, Escalate, NotAllowed, NotAnswered, codec
 from tests.approvals.people import ANN, LEA, till, told
 
 CHAIN = [Escalate("role:lead", within="1d"), Escalate(["eve", "role:boss"], within="4h"), "deny"]
@@ -48,6 +48,22 @@ async def test_others_are_asked_in_turn(app: App[None]) -> None:
             await t.inbox.decide(ANN, asked.case.id, Approve())
         await t.advance("4h")
         assert await run.result() == "rejected by deadline: nobody decided in time"
+
+
+async def test_what_is_too_large_to_be_handed_on_expires_and_keeps_nobody_else_waiting(app: App[None]) -> None:
+    @app.agent
+    async def ask(ctx: Context, length: int) -> str:
+        handed_on = Escalate("role:lead", within="1d")
+        return told(await ctx.approve("a plan", because="x" * length, within="1d", on_expire=handed_on))
+
+    async with app.test() as t:
+        small = await t.start(ask(0))
+        row = await t.store.approval((await t.asked(small)).case.id)
+        large = await t.start(ask(codec.MAX_VALUE - len(codec.unpack(row.body)) - 9))
+        await t.asked(large)
+        await t.advance("1d")
+        assert await large.result() == "expired"
+        assert (await t.asked(small)).case.to == ("role:lead",)
 
 
 async def test_whoever_is_asked_next_decides(app: App[None]) -> None:

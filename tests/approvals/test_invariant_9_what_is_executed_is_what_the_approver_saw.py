@@ -101,6 +101,68 @@ async def test_arguments_that_are_mutated_while_people_think_are_not_executed(ap
         assert await run.result() == ["a"]
 
 
+async def test_arguments_that_are_mutated_while_preconditions_are_looked_at_are_not_executed(app: App[None]) -> None:
+    @app.tool
+    async def order(items: list[str]) -> int:
+        return len(items)
+
+    async def stock() -> int:
+        return 9
+
+    @app.agent
+    async def buy(ctx: Context) -> str:
+        decision = await ctx.approve(order(["a"]), provided=[ctx.step(stock)])
+        assert isinstance(decision, Approved)
+        making = asyncio.create_task(decision.value)
+        await asyncio.sleep(0)  # it looks
+        decision.value.args[0].append("b")
+        try:
+            await making
+        except NotApproved as error:
+            return str(error)
+        return "executed"
+
+    async with app.test() as t:
+        run = await t.start(buy())
+        await (await t.asked(run)).approve(by="ann")
+        assert "is not what was approved" in await run.result()
+        assert t.calls(order) == []
+
+
+@pytest.mark.parametrize("sync", [False, True])
+async def test_each_attempt_is_given_what_was_approved_whatever_the_one_before_did_with_it(
+    app: App[None], sync: bool
+) -> None:
+    given: list[list[str]] = []
+
+    def try_to(items: list[str]) -> int:
+        given.append(list(items))
+        items.append("fee")
+        if len(given) < 3:
+            raise OSError("the shop is closed")
+        return len(items)
+
+    async def soon(items: list[str]) -> int:
+        return try_to(items)
+
+    order = app.tool(name="order", retries=5)(try_to if sync else soon)
+
+    @app.agent
+    async def buy(ctx: Context) -> int:
+        decision = await ctx.approve(order(["a"]))
+        assert isinstance(decision, Approved)
+        making = asyncio.create_task(decision.value)
+        await asyncio.sleep(0.5)  # it was tried once
+        decision.value.args[0].append("b")
+        return await making
+
+    async with app.test() as t:
+        run = await t.start(buy())
+        await (await t.asked(run)).approve(by="ann")
+        assert await run.result() == 2
+        assert given == [["a"]] * 3
+
+
 async def test_an_approved_call_is_used_once(app: App[None]) -> None:
     pay, _ = till(app)
 

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from holdfast import App, Approved, Context, NotAllowed, Person, Standing, UnknownApproval
+from holdfast import App, Approved, Context, NotAllowed, Person, Standing, UnknownApproval, codec
+from holdfast.approvals.deadlines import Deadlines
 from holdfast.clock import to_datetime
 from holdfast.people import People
+from holdfast.records.approval import ApprovalState
+from holdfast.records.document import Put
+from holdfast.store.desk import ApprovalFilter
 from tests.approvals.people import ADA, ANN, BOB, EVE, LEA, told
 
 
@@ -108,6 +112,71 @@ async def test_many_at_once_do_not_exceed_it(app: App[None]) -> None:
         runs = await asyncio.gather(*(t.start(settle(Decimal(n), {})) for n in range(8)))
         await t.quiet()
         assert sum([len(await t.all_asked(run)) for run in runs]) == 5
+
+
+@pytest.mark.parametrize("amount", ["1E+1000000", "9E+999999", "9" * 200])
+async def test_an_amount_beyond_all_reckoning_is_asked_and_stops_nobodys_deadline(app: App[None], amount: str) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        await t.inbox.grant(ANN, Standing(tool="pay", total={"amount": Decimal(100)}))
+        assert await by_itself(t, settle(Decimal(1), {}))
+        run = await t.start(settle(Decimal(amount), {}))
+        assert await by_itself(t, settle(Decimal(99), {}))
+        assert len(await t.all_asked(run)) == 1
+        await t.advance("2d")
+        assert await run.result() == "expired"
+
+
+async def test_workers_that_use_it_at_once_leave_nothing_to_people_that_it_covers(
+    app: App[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        await t.inbox.grant(ANN, Standing(tool="pay", count=11))
+        with monkeypatch.context() as still:
+            still.setattr(Deadlines, "work", idle)
+            for n in range(12):
+                await t.start(settle(Decimal(n), {}))
+            await t.quiet()
+            rows = await t.store.due_approvals(now=t.clock.now(), limit=100)
+            workers = [Deadlines(t.store, t.clock.now) for _ in range(3)]
+            await asyncio.gather(*(one.apply(rows[n::3]) for n, one in enumerate(workers)))
+            states = [one.state for one in await t.store.approvals(ApprovalFilter(states=()))]
+            assert (states.count(ApprovalState.APPROVED), states.count(ApprovalState.PENDING)) == (11, 1)
+            (used,) = await t.inbox.standing(ANN)
+            assert used.used == 11
+
+
+async def idle(_: Deadlines) -> None:
+    """A worker that does not get round to it."""
+
+
+async def test_what_somebody_decides_at_the_same_time_uses_nothing(
+    app: App[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        await t.inbox.grant(ANN, Standing(tool="pay"))
+        with monkeypatch.context() as still:
+            still.setattr(Deadlines, "work", idle)
+            await t.start(settle(Decimal(5), {}))
+            await t.quiet()
+            (row,) = await t.store.due_approvals(now=t.clock.now(), limit=100)
+            await t.inbox.reassign(BOB, row.id, "role:adjuster")
+            await Deadlines(t.store, t.clock.now).apply([row])
+            assert (await t.store.approval(row.id)).state is ApprovalState.PENDING
+            (unused,) = await t.inbox.standing(ANN)
+            assert unused.used == 0
+
+
+async def test_one_that_cannot_be_read_stops_nobodys_deadline(app: App[None], caplog: pytest.LogCaptureFixture) -> None:
+    _, _, settle = shop(app)
+    async with app.test() as t:
+        newer = codec.pack(b'{"tool": "pay", "of_a_newer_version": true}')
+        await t.store.put([Put(kind="standing", id="0-newer", revision=0, body=newer)])
+        await t.inbox.grant(ANN, Standing(tool="pay"))
+        assert await by_itself(t, settle(Decimal(5), {}))
+        assert "standing approval 0-newer" in caplog.text
 
 
 async def test_it_ends(app: App[None]) -> None:

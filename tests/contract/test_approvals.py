@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.clock import new_id
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry, Ruled
 from holdfast.records.delta import Block, Finish, Renew, Suspend, Verdict
 from holdfast.records.journal import Entry, Kind, Op
@@ -237,7 +238,11 @@ async def test_puts_and_rulings_apply_together_or_not_at_all(store: Store, worke
     assert await store.rule(both, puts=use) == [Ruled.APPLIED] * 2  # sent again
     quota = await store.document("standing", "quota", now=NOW)
     assert quota is not None and (quota.revision, quota.body) == (2, b"used")
-    assert await store.rule([ruling(a, by="bob")], puts=use) == [Ruled.MOVED]
+    late = [ruling(a, by="bob"), ruling(b, PENDING)]
+    assert await store.rule(late, puts=use) == [Ruled.CLOSED] * 2
+    again = [put("quota", b"again", kind="standing", revision=2)]
+    assert await store.rule(late, puts=again) == [Ruled.CLOSED] * 2, "no ruling was applied, so no put is"
+    assert await store.document("standing", "quota", now=NOW) == quota
 
 
 async def test_a_run_that_was_asked_to_cancel_or_has_ended_is_over(store: Store, worker: Hand) -> None:
@@ -418,6 +423,16 @@ async def test_those_that_are_due_are_found_the_longest_due_first(store: Store, 
     assert await store.next_due() is None
 
 
+async def test_what_runs_ask_that_were_asked_to_cancel_does_not_keep_others_from_their_deadlines(
+    store: Store, worker: Hand
+) -> None:
+    over, going = await worker.started(), await worker.started()
+    await ask(worker, over, asked("a", due_at=NOW + 10), asked("b", due_at=NOW + 10))
+    await ask(worker, going, asked("c", due_at=NOW + 20))
+    assert await store.cancel(over.id, reason="enough", at=NOW)
+    assert [one.id for one in await store.due_approvals(now=NOW + 30, limit=2)] == ["c"]
+
+
 async def test_the_audit_trail_is_read_in_its_order_by_whom_and_what(store: Store) -> None:
     def noted(actor: str, subject: str, run_id: str = "") -> AuditEntry:
         return AuditEntry(at=NOW, actor=actor, action="approval.refused", subject=subject, run_id=run_id, detail=b"d")
@@ -454,6 +469,20 @@ async def test_who_started_a_tree_is_known_of_its_root_and_of_its_forks(store: S
     ]
     for rows in everywhere:
         assert {row.id: row.started_by for row in rows} == who
+    started = {id: row.started_by for id, row in zip(who, everywhere[-1], strict=True)}
+    assert started["of-fork"] == "ann"
+
+
+@pytest.mark.parametrize("root", ["ann", ""])
+async def test_who_forks_a_tree_is_known_beside_who_started_it(store: Store, worker: Hand, root: str) -> None:
+    run = await worker.started(by=root)
+    await worker.commit(delta(run, children=(child_of(run, f"{run.id}.1", by="eve"),)))
+    await worker.claim_one()
+    for origin, by in ((run.id, ""), (run.id, "ann"), (run.id, "bob"), (f"{run.id}.1", "bob")):
+        fork = Fork(id=new_id(NOW), version="1", seq=0, at=NOW, by=by)
+        await store.fork(origin, fork)
+        (approval,) = await ask(worker, await worker.claim_one(), asked(at=NOW))
+        assert approval.started_by == ", ".join(dict.fromkeys(name for name in (root, by) if name))
 
 
 async def test_channels_are_told_if_there_are_any(store: Store, worker: Hand) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -32,17 +33,26 @@ class SmallDisk:
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
         if done.returncode == 0:
             subprocess.run(["umount", folder], check=True)
+        os.rmdir(folder)
         return done.returncode == 0
 
     def __enter__(self) -> SmallDisk:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs", self._folder], check=True)
+        with ExitStack() as undo:
+            undo.callback(self._unmount)
+            self._move_tables()
+            undo.pop_all()
+        return self
+
+    def _move_tables(self) -> None:
         place = self._folder / "space"
         place.mkdir()
         shutil.chown(place, "nobody")
         place.chmod(0o700)
         schemas.execute(self._url, f"CREATE TABLESPACE {self._name} LOCATION '{place}'")
-        schemas.execute(self._url, *(f"ALTER TABLE holdfast.{table} SET TABLESPACE {self._name}" for table in _TABLES))
-        return self
+        for table in _TABLES:  # without the room that tests before have taken in this schema
+            schemas.execute(self._url, f"VACUUM FULL holdfast.{table}")
+            schemas.execute(self._url, f"ALTER TABLE holdfast.{table} SET TABLESPACE {self._name}")
 
     def grow(self) -> None:
         """Make room."""
@@ -52,6 +62,9 @@ class SmallDisk:
         self.grow()
         schemas.execute(self._url, *(f"ALTER TABLE holdfast.{table} SET TABLESPACE pg_default" for table in _TABLES))
         schemas.execute(self._url, "CHECKPOINT", f"DROP TABLESPACE {self._name}")
+        self._unmount()
+
+    def _unmount(self) -> None:
         # lazily: sessions of the server keep files of it open
         subprocess.run(["umount", "-l", self._folder], check=True)
         self._folder.rmdir()

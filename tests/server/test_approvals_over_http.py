@@ -76,6 +76,31 @@ async def test_who_started_the_run_cannot_approve_it(built: House) -> None:
     assert (case["own"], case["why_not"]) == (True, "they have started the run: another has to approve it (four eyes)")
 
 
+async def test_who_forked_the_run_cannot_approve_what_the_fork_asks_nor_can_who_started_it(built: House) -> None:
+    ann, bo = [await built.caller(name, "adjuster", "operator") for name in ("ann", "bo")]
+    run = (await ann.post("/api/runs", json={"agent": "settle", "input": {"claim": "c-1"}})).json()["run"]
+    await asked_by(built, run)
+    fork = (await bo.post(f"/api/runs/{run}/forks", json={"at": 0})).json()["run"]
+    approval = await asked_by(built, fork)
+    for own in (ann, bo):
+        answer = await own.post(path(approval), json={"answer": YES, "digest": approval.digest})
+        assert problem(answer) == (403, "not-allowed")
+        assert "four eyes" in answer.json()["detail"]
+    cy = await built.caller("cy", "adjuster")
+    assert (await cy.post(path(approval), json={"answer": YES, "digest": approval.digest})).status_code == 200
+
+
+async def test_what_was_decided_is_nobodys_to_change_in_a_fork(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    ann, op = await built.caller("ann", "adjuster"), await built.caller("op", "operator")
+    await ann.post(path(approval), json={"answer": {"kind": "reject", "reason": "no"}, "digest": approval.digest})
+    assert await result(built, approval.run_id) == "rejected: no"
+    forged = {"state": "approved", "by": ["ann"], "at": 0, "digest": approval.digest, "final": {}}
+    for at in (approval.key, (await built.store.journal(approval.run_id))[-1].seq):
+        answer = await op.post(f"/api/runs/{approval.run_id}/forks", json={"at": at, "outcome": forged})
+        assert problem(answer)[0] == 422 and "people" in answer.json()["detail"], answer.text
+
+
 async def test_the_second_of_two_is_told_who_was_first_and_when(built: House) -> None:
     approval = await asked(built, settle("c-1"))
     ann, bo = await built.caller("ann", "adjuster"), await built.caller("bo", "adjuster")
@@ -133,6 +158,19 @@ async def test_many_are_decided_at_once_and_recorded_singly(built: House) -> Non
     assert {one["id"] for one in rest.json()["outcomes"]} == {approvals[1].id, approvals[2].id}
     assert await result(built, approvals[2].run_id) == "rejected: too late"
     assert problem(await ann.post("/api/approvals/decisions", json={"answer": reject})) == (422, "invalid")
+
+
+async def test_of_many_those_are_decided_that_are_what_was_displayed(built: House) -> None:
+    first, second = [await asked(built, settle(f"c-{n}", quorum=2)) for n in range(2)]
+    ann, bo = [await built.caller(name, "adjuster") for name in ("ann", "bo")]
+    more = {"answer": {"kind": "approve", "edits": {"amount": 9000}}, "digest": first.digest}
+    assert (await bo.post(path(first), json=more)).json()["state"] == "pending"
+    shown = {one.id: one.digest for one in (first, second)}
+    answer = (await ann.post("/api/approvals/decisions", json={"shown": shown, "answer": YES})).json()["outcomes"]
+    assert (answer[0]["problem"]["type"], answer[1]["state"]) == ("/problems/wrong-digest", "pending")
+    assert [len((await ann.get(f"/api/approvals/{one.id}")).json()["votes"]) for one in (first, second)] == [1, 1]
+    both = {"shown": shown, "ids": [first.id], "answer": YES}
+    assert problem(await ann.post("/api/approvals/decisions", json=both)) == (422, "invalid")
 
 
 async def test_the_inbox_is_read_page_by_page(built: House) -> None:
@@ -198,6 +236,8 @@ async def test_the_desk_of_a_server_has_the_same_verbs(built: House, monkeypatch
         with pytest.raises(AlreadyDecided) as late:
             await desk.decide(ANYBODY, first.id, Reject(reason="no"), digest=first.digest)
         assert (late.value.by, late.value.state, late.value.at > 0) == (("ann",), "approved", True)
+        (stale,) = await desk.decide_all(ANYBODY, {second.id: "0" * 64}, Reject(reason="no"))
+        assert isinstance(stale.error, WrongDigest)
         (outcome,) = await desk.decide_all(ANYBODY, [first.id], Reject(reason="no"))
         assert isinstance(outcome.error, AlreadyDecided)
         standing = await desk.grant(ANYBODY, Standing(tool="pay", to=("role:adjuster",)))

@@ -97,10 +97,32 @@ async def test_a_token_for_what_was_shown_before_is_refused(built: House) -> Non
 async def test_a_token_lets_nobody_do_more_than_its_person_may_now(built: House) -> None:
     approval = await asked(built, settle("c-1"))
     token = await token_of(built, approval)
-    await built.people.set_roles("ann", ["viewer"], by="test")
+    await built.people.set_roles("ann", ["lead"], by="test")
     assert problem(await use(built, approval, token)) == (403, "not-allowed")
     await built.people.remove("ann", by="test")
     assert problem(await use(built, approval, token)) == (409, "token-misplaced")
+
+
+async def test_a_token_lets_nobody_decide_whose_roles_let_them_decide_nothing(built: House) -> None:
+    approval = await asked(built, settle("c-1", to="ann"))
+    token = await token_of(built, approval)
+    await built.people.set_roles("ann", ["viewer"], by="test")
+    assert problem(await use(built, approval, token)) == (403, "scope-missing")
+    (refused,) = await refusals(built, approval)
+    assert refused.startswith("ScopeMissing")
+    assert await built.store.approval(approval.id) == approval
+
+
+async def test_a_token_of_somebody_who_was_removed_is_not_good_for_who_has_their_name_next(built: House) -> None:
+    approval = await asked(built, settle("c-1"))
+    token = await token_of(built, approval)
+    await built.people.remove("ann", by="test")
+    built.clock.set(built.clock.now() + 1)
+    await built.people.add("ann", ["adjuster"], by="test")
+    assert problem(await use(built, approval, token)) == (409, "token-misplaced")
+    stranger = await built.client()
+    assert (await stranger.get(f"/confirm/{approval.id}", params={"token": token})).status_code == 410
+    assert (await use(built, approval, await token_of(built, approval))).status_code == 200
 
 
 async def test_an_approval_that_is_not_there_is_said_to_be(built: House) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import Request
 
+from holdfast.people import Caller
 from holdfast.records.run import Status
 from holdfast.server import streams
+from holdfast.server.routes import events
 from tests.server.house import House, ask, asked, ended, greet, result, served, settle, talk
 
 
@@ -87,6 +90,35 @@ async def test_what_steps_say_is_heard_while_it_is_said(built: House) -> None:
         await built.runtime.resolve(f"{run}/go", True)
         told = [event.data["data"] async for event in events if event.name == "told"]
     assert told == ["one", "two"]
+
+
+class Narrow(asyncio.Queue[Any]):
+    """A queue that says when somebody stands in line to put something there."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.in_line = asyncio.Event()
+
+    async def put(self, item: Any) -> None:
+        if self.full():
+            self.in_line.set()
+        await super().put(item)
+
+
+async def test_a_stream_ends_for_who_leaves_it_while_much_waits_to_be_sent(built: House) -> None:
+    run = await built.start(talk("one two"))
+    await built.runtime.resolve(f"{run}/go", True)
+    await ended(built, run)
+    ann = await built.people.ensure("ann", ["viewer"], by="test")
+    caller = Caller(person=ann, scopes=ann.scopes, via="test")
+    house = built.api.state.house
+    stream = events._RunEvents(house, Request({"type": "http"}), caller, run, None, entries=True)
+    stream.ahead = narrow = Narrow()
+    told = stream.with_told()
+    await anext(told)
+    async with asyncio.timeout(10):
+        await narrow.in_line.wait()
+        await told.aclose()
 
 
 async def test_changes_are_told_to_readers(built: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 from holdfast.clock import SECOND
 from holdfast.people import digest_of
 from holdfast.people.sessions import LASTS, LINK_LASTS
+from holdfast.records.document import Put
 from holdfast.server import ServerConfig, create_app
 from tests.server.house import House, greet
 
@@ -185,6 +186,24 @@ async def test_links_and_sessions_expire(built: House) -> None:
     browser, _ = await logged_in(built)
     built.clock.set(built.clock.now() + LASTS)
     assert problem(await browser.get("/api/me")) == (401, "not-authenticated")
+
+
+async def test_nothing_of_somebody_who_was_removed_is_good_for_who_has_their_name_next(built: House) -> None:
+    browser, _ = await logged_in(built)
+    link = await built.people.sessions.link("ann", by="test")
+    token = await built.token("ann")
+    (kept,) = await built.store.documents("token", now=built.clock.now())
+    await built.people.remove("ann", by="test")
+    built.clock.set(built.clock.now() + 1)
+    await built.people.add("ann", ["admin"], by="test")
+    await built.store.put([Put(kind="token", id=kept.id, revision=0, body=kept.body)])  # a crash before it was revoked
+    assert problem(await browser.get("/api/me")) == (401, "not-authenticated")
+    by_token = await built.client({"Authorization": f"Bearer {token}"})
+    assert problem(await by_token.get("/api/me")) == (401, "not-authenticated")
+    stranger = await built.client()
+    assert (await stranger.get(f"/login/{link}")).status_code == 410
+    assert (await stranger.post(f"/login/{link}")).status_code == 410
+    await logged_in(built)
 
 
 async def test_logging_in_again_ends_the_session_before(built: House) -> None:

@@ -40,6 +40,16 @@ async def test_people_are_shown_what_is_asked_of_them_only(built: House) -> None
     assert await built.store.approval(other.id) == other
 
 
+@pytest.mark.parametrize("trick", ["\u202e", "\u2066", "\u200b", "\U000e0041"])
+async def test_nothing_is_read_as_another_than_it_is(built: House, trick: str) -> None:
+    approval = await asked(built, settle(f"DE{trick}1234"))
+    browser, _ = await logged_in(built, "adjuster")
+    for path in ("/inbox", f"/inbox/{approval.id}", f"/inbox/chosen?chosen={approval.id}"):
+        shown = (await browser.get(path)).text
+        assert trick not in shown
+        assert f"DE{ascii(trick)[1:-1]}1234" in shown
+
+
 async def test_who_is_not_logged_in_is_sent_to_do_so(built: House) -> None:
     approval = await asked(built, settle("c-1"))
     stranger = await built.client()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from holdfast import codec
 from holdfast.durable.calls import C, Call
 from holdfast.durable.scope import current_scope
 from holdfast.errors import BadOption
@@ -16,9 +17,24 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class ReleasedCall(Call[R_co]):
-    """A call that may be made now: strict about its place in the code, whatever it calls."""
+    """A call that may be made now: strict about its place in the code, whatever it calls.
 
-    __slots__ = ()
+    Each attempt is given arguments of its own, as they were released: neither the body nor an attempt before can have
+    changed them.
+
+    Attributes:
+        packed: its arguments.
+    """
+
+    __slots__ = ("packed",)
+
+    packed: bytes
+
+    def packed_arguments(self) -> bytes:
+        return self.packed
+
+    def arguments(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        return codec.unpack_arguments(self.target.fn, self.packed, skip=self.target.injected)
 
     @property
     def guarded(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holdfast.approvals import rulings, showing
 from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.case import InboxFilter, Outcome, Person
-from holdfast.approvals.permits import check_addressed, check_four_eyes, check_pending
+from holdfast.approvals.permits import check_addressed, check_displayed, check_four_eyes, check_pending
 from holdfast.approvals.rulings import Open
 from holdfast.errors import DeskRefused, UnknownApproval
 from holdfast.records.approval import Approval, AuditEntry, Ruled, Ruling
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the desk makes batches
 _AT_ONCE = 500
 Found = Open | Approval | None  # read already, or not yet, or not there
 Chunk = list[tuple[str, Found]]
+Which = InboxFilter | Sequence[str] | Mapping[str, str]  # what matches; ids; or ids and digests of what was displayed
 
 
 class Batch:
@@ -32,10 +33,12 @@ class Batch:
         self._who = who
         self._answer = answer
         self._via = via
+        self._displayed: Mapping[str, str] = {}
         self._refusals: list[AuditEntry] = []
 
-    async def decide(self, which: InboxFilter | Sequence[str]) -> list[Outcome]:
+    async def decide(self, which: Which) -> list[Outcome]:
         """Decide what matches, or has these ids; what is refused does not keep the rest from being decided."""
+        self._displayed = which if isinstance(which, Mapping) else {}
         outcomes: list[Outcome] = []
         async for chunk in self._by_id(which) if not isinstance(which, InboxFilter) else self._matching(which):
             outcomes += await self._decide(chunk)
@@ -54,7 +57,7 @@ class Batch:
         if chunk:
             yield chunk
 
-    async def _by_id(self, ids: Sequence[str]) -> AsyncIterator[Chunk]:
+    async def _by_id(self, ids: Iterable[str]) -> AsyncIterator[Chunk]:
         wanted = list(dict.fromkeys(ids))
         for first in range(0, len(wanted), _AT_ONCE):
             part = wanted[first : first + _AT_ONCE]
@@ -90,12 +93,14 @@ class Batch:
             check_pending(row)
             open = found if isinstance(found, Open) else Open.of(row)
             check_four_eyes(open, self._who, self._answer)
+            displayed = self._displayed.get(approval_id, row.digest)
+            check_displayed(open, self._who, displayed)
             ruling = rulings.answer_of(
                 open,
                 self._who.name,
                 self._answer,
                 now=self._client.now(),
-                displayed=row.digest,
+                displayed=displayed,
                 via=self._via,
                 catalog=self._client.catalog,
             )

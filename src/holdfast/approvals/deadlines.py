@@ -8,17 +8,19 @@ from collections.abc import Callable, Sequence
 from holdfast.approvals import rulings, standing
 from holdfast.approvals.case import DEADLINE
 from holdfast.approvals.request import Decided
+from holdfast.approvals.routing import starters
 from holdfast.approvals.rulings import Open
 from holdfast.approvals.standing import Makers, Standing
 from holdfast.clock import SECOND
-from holdfast.errors import WrongDigest
+from holdfast.errors import NotStorable, WrongDigest
 from holdfast.records.approval import Approval, ApprovalState, Ruled, Ruling
-from holdfast.records.document import Document, Put
+from holdfast.records.document import Document
 from holdfast.store.base import Store
 
 logger = logging.getLogger("holdfast.approvals")
 
 _BATCH = 500
+_SAID = 500  # characters of what the audit trail says
 _PATIENCE = SECOND  # until what could not be ruled on is looked at again
 
 
@@ -50,52 +52,48 @@ class Deadlines:
     async def apply(self, rows: Sequence[Approval]) -> bool:
         """Do what the deadlines of approvals say. False if nothing could be done, as their runs are ending."""
         now = self._now()
-        documents = await self._documents(now)
-        left = [ruling for row in rows if (ruling := await self._ruling(row, documents, now)) is not None]
+        any_standing = bool(await self._standing(now))
+        left = [ruling for row in rows if (ruling := await self._ruling(row, any_standing, now)) is not None]
         ruled = await self._store.rule(left) if left else ()
         return len(left) < len(rows) or any(one is not Ruled.OVER for one in ruled)
 
-    async def _ruling(self, row: Approval, documents: Sequence[Document], now: int) -> Ruling | None:
+    async def _ruling(self, row: Approval, any_standing: bool, now: int) -> Ruling | None:
         """What is to become of one; None if a standing approval has approved it."""
         try:
             open = Open.of(row)
-        except WrongDigest as error:
-            logger.error("%s", error)
-            return _unreadable(row, now)
-        if documents and _may_stand(open) and await self._stand(open, now):
-            return None
-        return rulings.overdue(open, now=now)
+            if any_standing and _may_stand(open) and await self._stand(open, now):
+                return None
+            return rulings.overdue(open, now=now)
+        except (WrongDigest, NotStorable) as error:  # or one row would keep all others from being looked at
+            logger.error("approval %s expires, for nothing else can be made of it: %s", row.id, error)
+            return _hopeless(row, str(error), now)
 
     async def _stand(self, open: Open, now: int) -> bool:
         """Let a standing approval that covers it approve it, which uses its quota in the same transaction."""
-        own = (open.request.requester, open.row.started_by)
-        for document in await self._documents(now):  # as they are now: the one before may have used them
-            made = Standing.read(document)
-            used = made.used_for(open.request, now) if made.covers(open.row, open.request, own) else None
-            if used is None or not await made.is_upheld(open.row, self._makers):
-                continue
-            ruling = rulings.standing_approves(open, made.id, made.by, now=now)
-            ruled = (await self._store.rule([ruling], puts=[used.put(document.revision)]))[0]
-            if ruled is Ruled.APPLIED:
-                return True
-            if ruled is not Ruled.MOVED:  # nothing was approved: what was used is given back
-                await self._give_back(made, used, document)
+        own = (open.request.requester, *starters(open.row.started_by))
+        while True:
+            ruled = await self._use_one(open, own, now)
+            if ruled is not Ruled.MOVED:
+                return ruled is Ruled.APPLIED
+            present = await self._store.approval(open.row.id)
+            if present is None or present.revision != open.row.revision:
                 return False
-        return False
+            # its quota was used for another at the same time: look again at what is left
 
-    async def _give_back(self, made: Standing, used: Standing, document: Document) -> None:
-        put = Put(
-            kind=standing.KIND, id=made.id, revision=document.revision + 1, body=made.pack(),
-            expires_at=document.expires_at,
-        )  # fmt: skip
-        if not await self._store.put([put]):
-            logger.info("standing approval %s counts a call that was not made: it was used meanwhile", used.id)
+    async def _use_one(self, open: Open, own: Sequence[str], now: int) -> Ruled | None:
+        """What became of it by the first standing approval that covers it; None if none does."""
+        for document, made in await self._standing(now):
+            used = made.used_for(open.request, now) if made.covers(open.row, open.request, own) else None
+            if used is not None and await made.is_upheld(open.row, self._makers):
+                ruling = rulings.standing_approves(open, made.id, made.by, now=now)
+                return (await self._store.rule([ruling], puts=[used.put(document.revision)]))[0]
+        return None
 
-    async def _documents(self, now: int) -> list[Document]:
+    async def _standing(self, now: int) -> list[tuple[Document, Standing]]:
         found: list[Document] = []
         while page := await self._store.documents(standing.KIND, now=now, after=found[-1].id if found else ""):
             found += page
-        return found
+        return [(document, made) for document in found if (made := _readable(document)) is not None]
 
 
 def _may_stand(open: Open) -> bool:
@@ -103,7 +101,15 @@ def _may_stand(open: Open) -> bool:
     return request.kind == "call" and (not request.routed or request.on_expire[0] == "approve")
 
 
-def _unreadable(row: Approval, now: int) -> Ruling:
-    """The end of an approval whose row was altered: nobody can decide it, so it expires."""
+def _readable(document: Document) -> Standing | None:
+    try:
+        return Standing.read(document)
+    except NotStorable as error:
+        logger.error("standing approval %s approves nothing: %s", document.id, error)
+        return None
+
+
+def _hopeless(row: Approval, problem: str, now: int) -> Ruling:
+    """The end of an approval that was altered, or cannot be kept any more: nobody can decide it, so it expires."""
     decided = Decided(state=ApprovalState.EXPIRED, by=(DEADLINE,), at=now, digest=row.digest)
-    return rulings.expired_unread(row, decided)
+    return rulings.expired_unread(row, decided, problem[:_SAID])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast import codec
 from holdfast.approvals import rulings, showing
 from holdfast.approvals.answers import Approve, Reject, Respond
-from holdfast.approvals.batch import Batch
+from holdfast.approvals.batch import Batch, Which
 from holdfast.approvals.case import Audited, Case, CaseContext, InboxFilter, Outcome, Person
 from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.permits import check_addressed, check_displayed, check_four_eyes, check_pending, over
@@ -136,9 +136,12 @@ class Desk:
             raise
 
     async def decide_all(
-        self, who: Person, which: InboxFilter | Sequence[str], answer: Approve | Reject | Respond, *, via: str = ""
+        self, who: Person, which: Which, answer: Approve | Reject | Respond, *, via: str = ""
     ) -> list[Outcome]:
-        """Decide many: all that match (``limit`` does not count), or those of ids. Each is recorded singly."""
+        """Decide many, each recorded singly: all that match (``limit`` does not count), or those of ids.
+
+        Ids may come with the digests of what was displayed, ``{case.id: case.digest}``: what is another now is refused.
+        """
         return await Batch(self, self._client, who, answer, via).decide(which)
 
     async def reassign(

@@ -87,12 +87,12 @@ class Petition(Generic[T]):
         """
         while True:
             if self._was_made_before_the_fork(call):
-                return call.another(ReleasedCall)
-            self._check_bound(call)
+                return _release(call, call.packed_arguments())
             facts = await self._look()
+            packed = self._checked(call)
             stale = self._stale(call, facts)
             if not stale:
-                return call.another(ReleasedCall)
+                return _release(call, packed)
             self._facts = facts
             self._matter = CallMatter(self._scope, call)
             decision = await self.decided(stale)
@@ -156,15 +156,14 @@ class Petition(Generic[T]):
         approved.args, approved.kwargs, approved.petition, approved.copied = args, kwargs, self, copied
         self._approved_under = key
         try:
-            approved.bound = self._digest_now(approved)
+            approved.bound = self._digest_of(approved, approved.packed_arguments())
         except NotStorable:
             approved.close()
             raise
         return approved
 
-    def _digest_now(self, call: Call[Any]) -> str:
-        packed = self._scope.core.place.portable(call.packed_arguments())
-        return self._digest(self._approved_under, action_of(call, packed))
+    def _digest_of(self, call: Call[Any], packed: bytes) -> str:
+        return self._digest(self._approved_under, action_of(call, self._scope.core.place.portable(packed)))
 
     def _is_copied(self, entry: Entry) -> bool:
         return entry.seq <= self._scope.core.identity.copied
@@ -179,14 +178,17 @@ class Petition(Generic[T]):
             for entry in (core.history.entries if core.identity.copied else ())
         )
 
-    def _check_bound(self, call: ApprovedCall[Any]) -> None:
+    def _checked(self, call: ApprovedCall[Any]) -> bytes:
+        """Its arguments, if they still are those that were approved."""
         if current_scope(f"{call!r} was awaited") is not self._scope:
             raise self._not_approved(f"{call!r} was approved in another branch: await it where it was asked for")
-        if self._digest_now(call) != call.bound:
+        packed = call.packed_arguments()
+        if self._digest_of(call, packed) != call.bound:
             raise self._not_approved(
                 f"{call!r} is not what was approved: its arguments were changed since. Nothing was executed; make a "
                 "new call and ask for it"
             )
+        return packed
 
     async def _look(self) -> list[StatedFact]:
         """The declared preconditions as they are now: each look is a step of its own."""
@@ -216,6 +218,12 @@ class Petition(Generic[T]):
         error = NotApproved(self.key, "NotApproved", message)
         error.decision, error.seq = decision, self.answered.seq if self.answered else None
         return error
+
+
+def _release(call: ApprovedCall[Any], packed: bytes) -> ReleasedCall[Any]:
+    released = call.another(ReleasedCall)
+    released.packed = packed
+    return released
 
 
 def _refusal(told: Decided) -> Rejected | Responded | Expired:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from holdfast import errors
 from holdfast.approvals.answers import Approve, Reject, Respond
+from holdfast.approvals.batch import Which
 from holdfast.approvals.case import Audited, Case, CaseContext, InboxFilter, Outcome, Person
 from holdfast.approvals.desk import EVERYTHING_PENDING, Desk
 from holdfast.approvals.standing import Standing
@@ -69,11 +70,13 @@ class RemoteDesk(Desk):
         return Case.model_validate(await self._api.post(f"{_path(approval_id)}/decision", body))
 
     async def decide_all(
-        self, who: Person, which: InboxFilter | Sequence[str], answer: Approve | Reject | Respond, *, via: str = ""
+        self, who: Person, which: Which, answer: Approve | Reject | Respond, *, via: str = ""
     ) -> list[Outcome]:
         body: dict[str, Any] = {"answer": _answer_json(answer)}
         if isinstance(which, InboxFilter):
             body["which"] = {name: value for name, value in _query(which).items() if value is not None}
+        elif isinstance(which, Mapping):
+            body["shown"] = dict(which)
         else:
             body["ids"] = list(which)
         answered = await self._api.post("/api/approvals/decisions", body)

@@ -36,6 +36,11 @@ def addressed(who: Person, to: Sequence[str]) -> bool:
     return who.name in to or any(f"{ROLE}{role}" in to for role in who.roles)
 
 
+def starters(said: str) -> tuple[str, ...]:
+    """Who started a tree of runs, as the store has it: of a fork also who forked it."""
+    return (said, *said.split(", "))
+
+
 def groups_of(who: Person) -> tuple[str, ...] | None:
     """As whom this person is asked; None: they see all."""
     return None if ADMIN in who.roles else (who.name, *(f"{ROLE}{role}" for role in sorted(who.roles)))

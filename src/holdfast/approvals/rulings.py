@@ -227,11 +227,11 @@ def reassigned(open: Open, who: str, to: tuple[str, ...], *, why: str, now: int)
     )  # fmt: skip
 
 
-def expired_unread(row: Approval, decided: Decided) -> Ruling:
-    """The end of an approval whose row cannot be read, or was altered."""
+def expired_unread(row: Approval, decided: Decided, problem: str) -> Ruling:
+    """The end of an approval of which nothing else can be made, such as one whose row was altered."""
     audit = AuditEntry(
         at=decided.at, actor=DEADLINE, action="approval.expired", subject=row.id, run_id=row.run_id,
-        detail=codec.pack(codec.canonical({"problem": "its row was altered"})),
+        detail=codec.pack(codec.canonical({"problem": problem})),
     )  # fmt: skip
     return Ruling(
         id=row.id, revision=row.revision, state=decided.state, to=row.to, due_at=None, digest=row.digest,

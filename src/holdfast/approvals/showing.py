@@ -10,7 +10,7 @@ from typing import Any
 from holdfast import codec
 from holdfast.approvals.case import Audited, Case, Fact, Hop, Person, Seen, SeenFile, Told, Vote
 from holdfast.approvals.request import Decided, NextHop, Request
-from holdfast.approvals.routing import addressed, spoken
+from holdfast.approvals.routing import addressed, spoken, starters
 from holdfast.approvals.rulings import Open
 from holdfast.clock import SECOND, to_datetime
 from holdfast.records.approval import Approval, ApprovalState, AuditEntry
@@ -53,7 +53,7 @@ def own(open: Open, who: Person) -> str:
         return ""
     if who.name == open.request.requester:
         return "it is asked on their behalf: another has to approve it (four eyes)"
-    started = who.name == open.row.started_by
+    started = who.name in starters(open.row.started_by)
     return "they have started the run: another has to approve it (four eyes)" if started else ""
 
 

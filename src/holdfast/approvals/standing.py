@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_UP, Context, Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,10 +15,12 @@ from holdfast.approvals.case import Person
 from holdfast.approvals.request import Request
 from holdfast.approvals.routing import addressed
 from holdfast.clock import SECOND, from_datetime
+from holdfast.errors import NotStorable
 from holdfast.records.approval import Approval
 from holdfast.records.document import Document, Put
 
 KIND = "standing"
+_SUMS = Context(prec=50, rounding=ROUND_UP, traps=[])  # what no sum can hold is infinite: above any limit, and no error
 
 
 class Makers(Protocol):
@@ -85,8 +87,15 @@ class Standing(BaseModel):
 
     @classmethod
     def read(cls, document: Document) -> Standing:
-        """The standing approval that a document holds."""
-        return cls.model_validate(json.loads(codec.unpack(document.body)))
+        """The standing approval that a document holds.
+
+        Raises:
+            NotStorable: it is damaged, or was made by a newer version.
+        """
+        try:
+            return cls.model_validate(json.loads(codec.unpack(document.body)))
+        except ValueError as error:
+            raise NotStorable(f"standing approval {document.id} cannot be read: {error}") from None
 
     def put(self, revision: int) -> Put:
         """The change that makes a document hold it."""
@@ -125,7 +134,7 @@ class Standing(BaseModel):
         known = {name: amount for name, amount in amounts.items() if amount is not None}
         if any(known[name] > most for name, most in self.at_most.items()):
             return None
-        spent = {name: fresh.spent.get(name, Decimal(0)) + known[name] for name in self.total}
+        spent = {name: _SUMS.add(fresh.spent.get(name, Decimal(0)), known[name]) for name in self.total}
         if any(spent[name] > most for name, most in self.total.items()):
             return None
         return fresh.model_copy(update={"used": fresh.used + 1, "spent": spent})

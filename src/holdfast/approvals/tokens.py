@@ -40,6 +40,7 @@ class Claims:
         approval: what it is about.
         run: that asks.
         digest: of what is to be decided.
+        issued_at: microseconds.
         expires_at: microseconds.
     """
 
@@ -48,6 +49,7 @@ class Claims:
     approval: str
     run: str
     digest: str
+    issued_at: int
     expires_at: int
 
 
@@ -81,7 +83,8 @@ class DecisionTokens:
         """
         now = self._clock.now()
         claims = {
-            "jti": new_id(now), "sub": person, "apr": approval, "run": run, "dig": digest, "exp": now + lasts,
+            "jti": new_id(now), "sub": person, "apr": approval, "run": run, "dig": digest, "iat": now,
+            "exp": now + lasts,
         }  # fmt: skip
         header = {"alg": _ALGORITHM, "typ": _KIND}
         return jws.serialize_compact(header, codec.canonical(claims), await self._signing_key())
@@ -137,7 +140,7 @@ def _claims(token: str, key: OctKey) -> Claims:
         body: dict[str, Any] = json.loads(read.payload or b"")
         return Claims(
             id=body["jti"], person=body["sub"], approval=body["apr"], run=body["run"], digest=body["dig"],
-            expires_at=body["exp"],
+            issued_at=body.get("iat", body["exp"]), expires_at=body["exp"],
         )  # fmt: skip
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise TokenForged("this decision token was not made by this server, or was changed on its way") from error

@@ -103,12 +103,12 @@ async def _one(chosen: Chosen, answer: Answer, digest: str | None) -> Case:
 
 async def _many(chosen: Chosen, answer: Answer) -> int:
     async with seat_at(chosen.store, chosen.app, chosen.by) as seat:
-        ids = chosen.ids or tuple(case.id for case in await chosen.query.find(seat))
+        ids = chosen.ids or {case.id: case.digest for case in await chosen.query.find(seat)}
         if not ids:
             raise NotFound("nothing that you are asked matches")
         said = f"{len(ids)} {'approval matches' if len(ids) == 1 else 'approvals match'}"
         if chosen.dry_run:
-            first = list(ids[:FIRST])
+            first = list(ids)[:FIRST]
             dry = {"dry_run": True, "matched": len(ids), "first": first}
             document(dry) if chosen.as_json else would_be(said, first, len(ids))
             return Exit.OK

@@ -301,6 +301,10 @@ class Call(Coroutine[Any, Any, R_co], Generic[R_co]):
             )
         return packed
 
+    def arguments(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """What its function is given at an attempt."""
+        return self.args, self.kwargs
+
     def digest(self) -> bytes:
         """What tells a repeated start from a conflicting one."""
         return codec.fingerprint(self.packed_arguments())

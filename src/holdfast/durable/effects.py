@@ -8,7 +8,7 @@ import contextvars
 import inspect
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
 from typing import Any, NamedTuple, NoReturn
@@ -145,19 +145,20 @@ class Effects:
     def _begun(self, effect: Effect, info: StepInfo) -> Awaitable[Any]:
         """What to wait for: the function's own coroutine where that will do."""
         call = effect.call
-        fn, args, timeout = call.target.fn, call.args, call.options.timeout
+        fn, timeout = call.target.fn, call.options.timeout
+        args, kwargs = call.arguments()
         if call.target.guarded:
             fn = self._replaced.get(call.target.name, fn)
             if call.target.injected and (fn is call.target.fn or takes(fn, ToolContext)):
                 args = (ToolContext(self.deps, info.idempotency_key), *args)
         seconds = None if timeout is None else timeout / SECOND
         if not is_async(fn):
-            return self._in_thread(effect, fn, args, seconds)
-        began: Awaitable[Any] = fn(*args, **call.kwargs)
+            return self._in_thread(fn, args, kwargs, seconds)
+        began: Awaitable[Any] = fn(*args, **kwargs)
         return began if seconds is None else _limited(began, seconds)
 
     async def _in_thread(
-        self, effect: Effect, fn: Callable[..., Any], args: Sequence[Any], seconds: float | None
+        self, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float | None
     ) -> Any:
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         begun: asyncio.Future[None] = loop.create_future()
@@ -166,7 +167,7 @@ class Effects:
             self._check_lease()  # it may have stood in line for long
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
                 loop.call_soon_threadsafe(_tell, begun)
-            return context.run(_call, fn, args, effect.call.kwargs)
+            return context.run(_call, fn, args, kwargs)
 
         queued = self._pool.submit(work)
         thread = asyncio.wrap_future(queued)
@@ -251,7 +252,7 @@ async def _limited(awaitable: Awaitable[Any], seconds: float | None) -> Any:
         raise  # the function's own
 
 
-def _call(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def _call(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     try:
         return fn(*args, **kwargs)
     except StopIteration as error:  # a future cannot hold one

@@ -44,7 +44,7 @@ def plan_fork(
         edited: whether that outcome will be another. Then a call stands for its first outcome itself.
 
     Raises:
-        BadOption: there is no such entry or call, or none whose outcome could be another.
+        BadOption: there is no such entry or call, or none whose outcome could be another (people's decisions cannot).
         WrongState: the run was asked to cancel before that.
     """
     if isinstance(at, str):
@@ -86,6 +86,10 @@ def _first_outcome(run: Run, entries: Sequence[Entry], call: str) -> int:
 
 def _changeable(run: Run, entries: Sequence[Entry], number: int) -> Entry:
     for entry in entries:
+        if entry.seq == number and entry.op is Op.APPROVAL:
+            raise BadOption(
+                f"run {run.id}: entry {number} is what people have decided: fork before it, and ask them again"
+            )
         if entry.seq == number and _is_call(entry):
             return entry
     raise BadOption(f"run {run.id}: entry {number} is not the outcome of a call, so it cannot be another")

@@ -128,7 +128,7 @@ class Operations:
     async def fork(
         self, run_id: str, *, at: int | str, outcome: object = UNCHANGED, error: str | None = None,
         key: str | None = None, keep_keys: bool = False, version: str | None = None, tags: Sequence[str] = (),
-        new_id: str | None = None,
+        new_id: str | None = None, by: str = "",
     ) -> Forked:  # fmt: skip
         """Start a run that begins with a part of another's journal, and goes its own way from there.
 
@@ -144,6 +144,7 @@ class Operations:
             version: of the agent; the origin's by default.
             tags: of the fork.
             new_id: of the fork, for whoever may have to ask again; by default one is made.
+            by: the name of the person who forks: neither they, nor who started the origin, may approve what it asks.
 
         Raises:
             UnknownRun: there is none.
@@ -160,7 +161,7 @@ class Operations:
         now = self._clock.now()
         fork = Fork(
             id=new_id or fresh_id(now), seq=plan.at, version=wanted.version, at=now, key=key, keep_keys=keep_keys,
-            edit=edit, tags=checked_tags(tags),
+            edit=edit, tags=checked_tags(tags), by=by,
         )  # fmt: skip
         if not await self.store.fork(run_id, fork):
             raise KeyConflict(f"key {key!r} of agent {run.agent} belongs to another run: give the fork another key")

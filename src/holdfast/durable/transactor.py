@@ -72,7 +72,8 @@ class Transactor:
         context = contextvars.copy_context()  # of its step, in whatever thread it runs
 
         def do(transaction: Any) -> bytes | Awaitable[bytes]:
-            result = context.run(call.target.fn, transaction, *call.args, **call.kwargs)
+            args, kwargs = call.arguments()
+            result = context.run(call.target.fn, transaction, *args, **kwargs)
             return _packed_later(effect, result) if asynchronous else _packed(effect, result)
 
         asynchronous = is_async(call.target.fn)

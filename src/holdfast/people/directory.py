@@ -93,6 +93,21 @@ class People:
         person = _person(found)
         return person.roles if person.created_at <= at + _APART else None
 
+    async def still(self, name: str, since: int | None) -> Person:
+        """Who has this name, and has had it since then: somebody who was removed and added again is another.
+
+        Args:
+            name: theirs.
+            since: when they were made known (``Person.created_at``); None: nobody has noted it.
+
+        Raises:
+            UnknownPerson: nobody has the name, or somebody else.
+        """
+        person = await self.get(name)
+        if since not in (None, person.created_at):
+            raise UnknownPerson(f"whoever was known as {name!r} is not known any more: somebody else has the name now")
+        return person
+
     async def list(self) -> list[Person]:
         """All of them, by name."""
         return [person async for person in self._all()]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.clock import SECOND, Clock, new_secret
 from holdfast.errors import NotAuthenticated, UnknownPerson
-from holdfast.people.person import Caller
+from holdfast.people.person import Caller, Person
 from holdfast.people.secret import digest_of, packed, unpacked
 from holdfast.records.approval import AuditEntry
 from holdfast.records.document import Put
@@ -55,11 +55,10 @@ class Sessions:
         Raises:
             UnknownPerson: nobody has this name.
         """
-        await self._people.get(person)
+        known = await self._people.get(person)
         secret, now = new_secret(), self._clock.now()
-        put = Put(
-            kind=LINK, id=digest_of(secret), revision=0, body=packed({"person": person}), expires_at=now + LINK_LASTS
-        )
+        body = packed({"person": person, "since": known.created_at})
+        put = Put(kind=LINK, id=digest_of(secret), revision=0, body=body, expires_at=now + LINK_LASTS)
         await self._store.put([put], audit=[self._audit("link.made", person, by)])
         return secret
 
@@ -72,7 +71,7 @@ class Sessions:
         found = await self._store.document(LINK, digest_of(secret), now=self._clock.now())
         if found is None:
             raise NotAuthenticated(_OLD_LINK)
-        return str(unpacked(found.body)["person"])
+        return (await self._whose(unpacked(found.body), _OLD_LINK)).name
 
     async def enter(self, secret: str, *, before: str | None = None) -> Session:
         """Use up a link and begin a session: both, or neither.
@@ -94,7 +93,11 @@ class Sessions:
         )
 
     async def begin(self, person: str, *, via: str, before: str | None = None) -> Session:
-        """Begin a session of somebody who has proved elsewhere who they are; raises as :meth:`enter`."""
+        """Begin a session of somebody who has proved elsewhere who they are.
+
+        Raises:
+            UnknownPerson: nobody has this name.
+        """
         return await self._begin(person, before, via)
 
     async def caller(self, secret: str) -> Caller:
@@ -108,10 +111,7 @@ class Sessions:
         if found is None:
             raise NotAuthenticated(_NO_SESSION)
         body = unpacked(found.body)
-        try:
-            person = await self._people.get(body["person"])
-        except UnknownPerson as error:
-            raise NotAuthenticated(_NO_SESSION) from error
+        person = await self._whose(body, _NO_SESSION)
         return Caller(person=person, scopes=person.scopes, via="session", csrf=body["csrf"], session=digest)
 
     async def leave(self, secret: str) -> None:
@@ -123,14 +123,20 @@ class Sessions:
 
     # -- inside
 
+    async def _whose(self, body: dict[str, Any], refusal: str) -> Person:
+        try:
+            return await self._people.still(body["person"], body.get("since"))
+        except UnknownPerson as error:
+            raise NotAuthenticated(refusal) from error
+
     async def _begin(
         self, person: str, before: str | None, via: str, *puts: Put, refusal: str = "try again"
     ) -> Session:
         if before is not None:
             await self.leave(before)
-        now = self._clock.now()
+        known, now = await self._people.get(person), self._clock.now()
         session = Session(secret=new_secret(), person=person, expires_at=now + LASTS)
-        body = {"person": person, "csrf": new_secret(), "created_at": now, "via": via}
+        body = {"person": person, "since": known.created_at, "csrf": new_secret(), "created_at": now, "via": via}
         put = Put(
             kind=SESSION, id=digest_of(session.secret), revision=0, body=packed(body), expires_at=session.expires_at
         )

@@ -36,6 +36,7 @@ class Token:
         created_at: microseconds.
         expires_at: from then on it is worth nothing; None: until it is revoked.
         used_at: its last use, to the minute; None: never.
+        since: when its person was made known; None: nobody has noted it.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Token:
     created_at: int
     expires_at: int | None
     used_at: int | None
+    since: int | None = None
 
 
 class Tokens:
@@ -76,11 +78,11 @@ class Tokens:
             raise BadOption(f"a token without scopes is of no use: choose from {', '.join(Scope)}")
         if len(label) > 200 or not label.isprintable():
             raise BadOption("a label is up to 200 printable characters")
-        await self._people.get(person)
+        known = await self._people.get(person)
         now, secret = self._clock.now(), PREFIX + new_secret()
         token = Token(
             id=digest_of(secret)[:_SHOWN], person=person, label=label, scopes=allowed, created_at=now,
-            expires_at=None if lasts is None else now + lasts, used_at=None,
+            expires_at=None if lasts is None else now + lasts, used_at=None, since=known.created_at,
         )  # fmt: skip
         audit = self._audit("token.issued", token, by)
         await self._store.put([_put(digest_of(secret), 0, token)], audit=[audit])
@@ -113,7 +115,7 @@ class Tokens:
             raise NotAuthenticated("this token is unknown, revoked or expired: `holdfast tokens new` makes one")
         token = _token(document)
         try:
-            person = await self._people.get(token.person)
+            person = await self._people.still(token.person, token.since)
         except UnknownPerson as error:
             raise NotAuthenticated(f"the token's person, {token.person}, is not known any more") from error
         await self._note_use(document, token)
@@ -160,6 +162,7 @@ def _put(document_id: str, revision: int, token: Token) -> Put:
         "scopes": sorted(token.scopes),
         "created_at": token.created_at,
         "used_at": token.used_at,
+        "since": token.since,
     }
     return Put(kind=TOKEN, id=document_id, revision=revision, body=packed(body), expires_at=token.expires_at)
 
@@ -169,4 +172,5 @@ def _token(document: Document) -> Token:
     return Token(
         id=document.id[:_SHOWN], person=body["person"], label=body["label"], scopes=scopes_named(body["scopes"]),
         created_at=body["created_at"], expires_at=document.expires_at, used_at=body["used_at"],
+        since=body.get("since"),
     )  # fmt: skip

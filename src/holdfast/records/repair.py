@@ -27,6 +27,7 @@ class Fork:
     keep_keys: bool = False  # whether its effects have the idempotency keys of the original's
     edit: Edit | None = None  # of the outcome with the number ``seq``
     tags: tuple[str, ...] = ()
+    by: str = ""  # who forks; kept beside who started the original's tree
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,6 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from holdfast.approvals.answers import Answer, Approve, Reject
-from holdfast.approvals.case import Person
 from holdfast.approvals.request import SUBJECTS
 from holdfast.clock import to_datetime
 from holdfast.errors import TokenRefused
@@ -21,7 +20,7 @@ from holdfast.server.pages.rendering import PageRoute, page, sorry
 from holdfast.server.problems import Refused, note
 from holdfast.server.refusals import ANONYMOUS
 from holdfast.server.routes.approvals import ApprovalId
-from holdfast.server.routes.resume import Resume, accepted, by_token
+from holdfast.server.routes.resume import Resume, accepted, by_token, person_of
 
 router = APIRouter(route_class=PageRoute)
 
@@ -63,17 +62,17 @@ async def _page(
 ) -> Response:
     try:
         claims = await accepted(house, approval_id, token)
+        person = await person_of(house, approval_id, claims)
     except TokenRefused as error:
         return sorry(f"{error}. Log in to see the case: /inbox/{approval_id}", 410)
-    known = await house.people.get(claims.person)
-    case = await house.desk.case(Person(name=known.name, roles=known.roles), approval_id, shown=False)
+    case = await house.desk.case(person, approval_id, shown=False)
     if opened:  # by them, or by what scans their mail: nobody has decided anything
         await house.refusals.note(
-            "approval.opened", case.id, actor=ANONYMOUS, run_id=case.run_id, person=known.name, digest=case.digest
+            "approval.opened", case.id, actor=ANONYMOUS, run_id=case.run_id, person=person.name, digest=case.digest
         )
     subject = case.action.get(SUBJECTS[case.kind])
     return page(
-        "confirm.html", status=422 if problem else 200, case=case, token=token, name=known.name, problem=problem,
+        "confirm.html", status=422 if problem else 200, case=case, token=token, name=person.name, problem=problem,
         reason=reason, stale=claims.digest != case.digest, now=to_datetime(house.clock.now()), subject=subject,
         parts=fields.described(case.schema_, subject),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.approvals.case import Case
 from holdfast.approvals.request import SUBJECTS
+from holdfast.console import harmless
 
 PREFIX = "edit:"
 """Begins the names of fields in a form; what follows is the name in the schema."""
@@ -162,8 +163,8 @@ def words(schema: Mapping[str, Any], value: Any = None) -> str:
 
 
 def pretty(value: Any) -> str:
-    """A value as people read it: text as it is, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    """A value as people read it: text as it is, all else as JSON; what could have it read as another stands out."""
+    return harmless(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
 
 
 # -- inside

@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast.approvals.case import Audited, Case
 from holdfast.approvals.routing import spoken
+from holdfast.console import harmless, on_line
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 _SHORT, _FEW = 60, 4
@@ -31,9 +32,9 @@ _DID = {
 def title(case: Case) -> str:
     """What a case is about, in few words."""
     if case.kind == "question":
-        return str(case.action.get("question", ""))
+        return harmless(case.action.get("question", ""))
     name = case.action.get("tool") or case.action.get("agent") or case.action.get("step") or case.action.get("type")
-    return str(name or case.kind)
+    return harmless(name or case.kind)
 
 
 def gist(case: Case) -> list[tuple[str, str]]:
@@ -47,7 +48,7 @@ def gist(case: Case) -> list[tuple[str, str]]:
 def short(value: Any) -> str:
     """A value in few characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
+    text = on_line(text)
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
@@ -89,5 +90,5 @@ def did(entry: Audited) -> str:
 
 FILTERS = {
     "title": title, "gist": gist, "short": short, "left": left, "ago": ago, "exact": exact, "hazard": hazard,
-    "did": did, "asked_of": spoken,
+    "did": did, "asked_of": spoken, "harmless": harmless,
 }  # fmt: skip

@@ -68,7 +68,7 @@ class Decision(Asked):
 
 
 class Batch(Asked):
-    """What somebody says of many: of all that match, or of those named."""
+    """What somebody says of many: of all that match, or of those named, best with what was shown of them."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -78,11 +78,14 @@ class Batch(Asked):
     answer: Answer
     which: _Which | None = None
     ids: list[Word] | None = Field(None, min_length=1, max_length=10_000)
+    shown: dict[Word, Digest] | None = Field(
+        None, min_length=1, max_length=10_000, description="Ids, each with the digest of the case as it was displayed."
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
-        if (self.which is None) == (self.ids is None):
-            raise ValueError("give which, or ids")
+        if [self.which, self.ids, self.shown].count(None) != 2:
+            raise ValueError("give which, ids, or shown")
         return self
 
 
@@ -131,7 +134,7 @@ async def list_approvals(who: Decider, house: InHouse, which: Annotated[_Page, Q
 @router.post("/api/approvals/decisions", response_model=Outcomes)
 async def decide_all(who: Decider, house: InHouse, asked: Batch) -> Any:
     """Decide many at once; each is recorded singly, and one that is refused keeps back none of the others."""
-    which = asked.ids if asked.which is None else asked.which.filter()
+    which = asked.ids or asked.shown if asked.which is None else asked.which.filter()
     assert which is not None, "the shape wants one of them"
     outcomes = await house.desk.decide_all(at_desk(who), which, asked.answer, via=f"api {who.via}")
     return {"outcomes": [_outcome_json(one) for one in outcomes]}

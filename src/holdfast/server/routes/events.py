@@ -29,6 +29,7 @@ _INBOX_NOT_OFTENER = 0.2  # seconds; looking at an inbox asks the store
 _NOT_OFTENER = 0.02  # seconds; a busy store changes all the time
 _PAGE = 500
 _FIRST = 50  # approvals that are named
+_AHEAD = 1000  # events that are fetched before whoever listens has taken them
 _LAST_WORDS = 0.25  # seconds; what is told may come a little later than the news that the run has ended
 
 LastEventId = Annotated[
@@ -86,11 +87,13 @@ async def _house_events(house: House, request: Request, who: Caller, after: int 
             found = await _inbox(house, who)
             told += found if found != inbox else b""
             inbox = found
-            while entries := await house.store.audited(after=after, limit=_PAGE):
-                after = entries[-1].n
-                for entry in entries:
-                    told += await _audited(house, who, entry)
         yield told
+        while after is not None and decides and (entries := await house.store.audited(after=after, limit=_PAGE)):
+            after = entries[-1].n
+            if told := b"".join([await _audited(house, who, entry) for entry in entries]):
+                yield told  # page by page: all that was ever said may be much
+            if house.stopping:
+                return
         await asyncio.sleep(_INBOX_NOT_OFTENER if decides else _NOT_OFTENER)
 
 
@@ -143,6 +146,7 @@ class _RunEvents:
         self._run_id = run_id
         self._at = begun
         self._with_entries = entries
+        self.ahead: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_AHEAD)
 
     async def events(self) -> AsyncIterator[bytes]:
         shown: Run | None = None
@@ -173,10 +177,11 @@ class _RunEvents:
     async def with_told(self) -> AsyncIterator[bytes]:
         """The same, with what steps say in between."""
         ears = self._house.store.ears(self._run_id)
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(1000)
-        tasks = [asyncio.create_task(self._hear(ears, queue)), asyncio.create_task(self._happen(queue))]
+        tasks = [asyncio.create_task(self._collect(told)) for told in (self._hear(ears), self._happen())]
         try:
-            while (told := await queue.get()) is not None:
+            while (told := await self.ahead.get()) is not None:
+                if isinstance(told, Exception):
+                    raise told
                 yield told
         finally:
             for task in tasks:
@@ -184,16 +189,23 @@ class _RunEvents:
             await asyncio.gather(*tasks, return_exceptions=True)
             ears.close()
 
-    async def _hear(self, ears: Ears, queue: asyncio.Queue[bytes | None]) -> None:
+    async def _collect(self, events: AsyncIterator[bytes]) -> None:
+        """Fetch events ahead; at last None, or what went wrong. Who is cancelled says no more: nobody would take it."""
+        end: Exception | None = None
+        try:
+            async for told in events:
+                await self.ahead.put(told)
+        except Exception as error:  # raised where they are taken
+            end = error
+        await self.ahead.put(end)
+
+    async def _hear(self, ears: Ears) -> AsyncIterator[bytes]:
         while True:
             for data in await ears.hear(60.0):
-                await queue.put(event("told", data.decode("utf-8", "replace")))
+                yield event("told", data.decode("utf-8", "replace"))
 
-    async def _happen(self, queue: asyncio.Queue[bytes | None]) -> None:
-        try:
-            async for told in self.events():
-                if told.startswith(b"event: end"):
-                    await asyncio.sleep(_LAST_WORDS)
-                await queue.put(told)
-        finally:
-            await queue.put(None)
+    async def _happen(self) -> AsyncIterator[bytes]:
+        async for told in self.events():
+            if told.startswith(b"event: end"):
+                await asyncio.sleep(_LAST_WORDS)
+            yield told

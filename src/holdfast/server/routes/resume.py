@@ -17,12 +17,14 @@ from holdfast.errors import (
     MessageForged,
     MessageMisplaced,
     MessageRefused,
+    ScopeMissing,
     TokenMisplaced,
     TokenRefused,
     UnknownApproval,
     UnknownPerson,
 )
-from holdfast.people import Message, Sender
+from holdfast.people import Caller, Message, Person, Scope, Sender
+from holdfast.server.access import check
 from holdfast.server.house import House, InHouse
 from holdfast.server.refusals import ANONYMOUS
 from holdfast.server.routes.approvals import ApprovalId, Digest
@@ -98,7 +100,7 @@ async def by_token(house: House, approval_id: str, asked: Resume) -> Case:
         DeskRefused: as the desk's ``decide``.
     """
     claims = await accepted(house, approval_id, asked.token)
-    person = await _person(house, approval_id, claims)
+    person = await person_of(house, approval_id, claims)
     case = await house.desk.decide(person, approval_id, asked.answer, digest=claims.digest, via="token")
     await house.decisions.spend(claims)
     return case
@@ -126,20 +128,39 @@ async def accepted(house: House, approval_id: str, token: str) -> Claims:
     return claims
 
 
-async def _person(house: House, approval_id: str, claims: Claims) -> AtDesk:
+async def person_of(house: House, approval_id: str, claims: Claims) -> AtDesk:
+    """Whose token it is, if they may decide things.
+
+    Raises:
+        TokenMisplaced: they are not known any more.
+        ScopeMissing: their roles do not let them.
+    """
     try:
         known = await house.people.get(claims.person)
+        if claims.issued_at < known.created_at:
+            raise UnknownPerson(f"somebody else has the name {claims.person} now")
     except UnknownPerson as error:
         refusal = TokenMisplaced(f"{claims.person}, whose token this is, is not known any more")
         await _audit(house, approval_id, refusal, via="token", run_id=claims.run)
         raise refusal from error
-    return AtDesk(name=known.name, roles=known.roles)
+    return await _at_desk(house, approval_id, known, via="token")
+
+
+async def _at_desk(house: House, approval_id: str, known: Person, *, via: str) -> AtDesk:
+    """Somebody, if their roles let them decide things."""
+    person = AtDesk(name=known.name, roles=known.roles)
+    try:
+        check(Caller(person=known, scopes=known.scopes, via=via), Scope.DECIDE)
+    except ScopeMissing as error:
+        await house.store.audit([house.desk.refusal(person, approval_id, None, error, via)])
+        raise
+    return person
 
 
 async def _by_message(house: House, approval_id: str, asked: SignedDecision, message: Message) -> Case:
     sender = await _sender(house, approval_id, asked, message)
-    person = AtDesk(name=sender.person.name, roles=sender.person.roles)
     via = f"message {message.id} of key {sender.key.id}"
+    person = await _at_desk(house, approval_id, sender.person, via=via)
     case = await house.desk.decide(person, approval_id, asked.answer, digest=asked.digest, via=via)
     await house.people.messages.spend(message, sender)
     return case

@@ -117,12 +117,12 @@ async def retry_run(_: Operator, house: InHouse, run_id: RunId) -> Any:
 
 
 @router.post("/{run_id}/forks", response_model=Forked, status_code=201, responses=_OF_ACT)
-async def fork_run(_: Operator, house: InHouse, run_id: RunId, asked: Fork) -> Any:
+async def fork_run(who: Operator, house: InHouse, run_id: RunId, asked: Fork) -> Any:
     """Start a run that begins with a part of this one's journal."""
     forked = await house.client.fork(
         run_id, at=asked.at, outcome=asked.outcome if "outcome" in asked.model_fields_set else UNCHANGED,
         error=asked.error, key=asked.key, keep_keys=asked.keep_keys, version=asked.version, tags=asked.tags,
-        new_id=asked.id,
+        new_id=asked.id, by=who.person.name,
     )  # fmt: skip
     plan = forked.plan
     return {"run": forked.id, "at": plan.at, "kept": plan.kept, "changed": plan.changed, "again": plan.again}

@@ -30,8 +30,11 @@ def _copy(tx: Transaction, rid: int, origin: int, fork: Fork) -> None:
     which = {"rid": rid, "origin": origin, "seq": fork.seq}
     tx.run(
         REPAIRS.copy_run,
-        {**which, "id": fork.id, "version": fork.version, "key": fork.key, "at": fork.at, "keep_keys": fork.keep_keys},
-    )
+        {
+            **which, "id": fork.id, "version": fork.version, "key": fork.key, "at": fork.at,
+            "keep_keys": fork.keep_keys, "by": fork.by,
+        },
+    )  # fmt: skip
     tx.run(REPAIRS.copy_blobs, which)
     tx.run(REPAIRS.own_input, {"rid": rid})
     tx.run(REPAIRS.copy_journal, which)

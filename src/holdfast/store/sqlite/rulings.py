@@ -32,13 +32,10 @@ def rule(tx: Transaction, rulings: Sequence[Ruling], puts: Sequence[Put]) -> lis
     """Apply rulings and changes of documents. A batch that is sent again is known by the marks of its rulings."""
     rows = tx.rows(APPROVALS.standing, (json.dumps([ruling.id for ruling in rulings]),))
     standing = {id: _Standing(rid, key, state, revision, bool(over)) for id, rid, key, state, revision, over in rows}
-    if not documents.fits(tx, puts):
-        mine = [_is_mine(tx, ruling) for ruling in rulings]
-        return [
-            Ruled.MOVED if not any(mine) else Ruled.APPLIED if own else _verdict(standing.get(ruling.id), ruling)
-            for ruling, own in zip(rulings, mine, strict=True)
-        ]
-    documents.write(tx, puts)
+    if any(_verdict(standing.get(ruling.id), ruling) is Ruled.APPLIED for ruling in rulings):
+        if not documents.fits(tx, puts):
+            return [Ruled.MOVED] * len(rulings)
+        documents.write(tx, puts)
     return _apply(tx, rulings, standing)
 
 

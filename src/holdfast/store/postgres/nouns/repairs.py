@@ -28,7 +28,7 @@ class Repairs(Ways):
         async def send(again: bool) -> Any:
             if again and await self._links.fetch(RUNS.get, fork.id):
                 return True
-            return first(await self._links.patiently(REPAIRS.fork, *given, tags))
+            return first(await self._links.patiently(REPAIRS.fork, *given, tags, stored(fork.by)))
 
         made = await self._insist(f"fork run {run_id} as {fork.id}", send)
         if made is None:

@@ -134,7 +134,7 @@ END $$;
 -- Make a run that begins with a copy of another's journal. NULL: there is no run to fork; false: the id or key is taken.
 CREATE FUNCTION routines.fork(
     _from text, _id text, _seq bigint, _version text, _at bigint, _key text, _keep_keys boolean,
-    _edit_ok boolean, _edit_value bytea, _tags text[]
+    _edit_ok boolean, _edit_value bytea, _tags text[], _by text
 ) RETURNS boolean LANGUAGE plpgsql PLANNED AS $$
 DECLARE
     _origin record;
@@ -145,7 +145,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    -- Its clock is the origin's, as are chance and ids, so that the copied entries replay.
+    -- Its clock is the origin's, as are chance and ids, so that the copied entries replay. It is started by whoever started the
+    -- origin's tree, and by whoever forks.
     INSERT INTO holdfast.runs (id, agent, version, key, started_as, status, priority, ready_at, root, created_at, started_at,
                                deadline_at, digest, input, origin, origin_seq, seed, effects_as, started_by)
     VALUES (_id, _origin.agent, _version, _key, _origin.agent, 'queued', _origin.priority, _at, _id, _at, _origin.started_at,
@@ -153,7 +154,8 @@ BEGIN
             coalesce(_origin.seed, _from || '/' || _origin.generation),
             CASE WHEN _keep_keys THEN coalesce(_origin.effects_as, CASE _origin.generation
                 WHEN 0 THEN _from ELSE _from || '.' || _origin.generation END) END,
-            coalesce((SELECT r.started_by FROM holdfast.runs AS r WHERE r.id = _origin.root), ''))
+            coalesce((SELECT concat_ws(', ', nullif(r.started_by, ''), nullif(nullif(_by, ''), r.started_by))
+                      FROM holdfast.runs AS r WHERE r.id = _origin.root), _by))
     ON CONFLICT DO NOTHING
     RETURNING rid INTO _rid;
     IF _rid IS NULL THEN

@@ -11,22 +11,16 @@ CREATE FUNCTION routines.rule(
 DECLARE
     _rids bigint[];
     _v text[];
-    _mine boolean[];
 BEGIN
     PERFORM routines.be_durable();
     -- the run of each, by place: what is asked from now on is not known, for its run is not locked
     SELECT coalesce(array_agg(a.rid ORDER BY r.n), '{}') INTO _rids
     FROM unnest(_ids) WITH ORDINALITY AS r (id, n) LEFT JOIN holdfast.approvals AS a ON a.id = r.id;
     PERFORM routines.lock_runs(_rids, '{}');
-    IF cardinality(_p_kind) > 0 AND NOT routines.put_documents(_p_kind, _p_id, _p_revision, _p_body, _p_expires) THEN
-        _mine := routines.known_rulings(_ids, _marks);
-        IF NOT (true = ANY (_mine)) THEN
+    IF cardinality(_p_kind) > 0 AND 'fits' = ANY (routines.judge(_ids, _rids, _revisions)) THEN
+        IF NOT routines.put_documents(_p_kind, _p_id, _p_revision, _p_body, _p_expires) THEN
             RETURN array_fill('moved'::text, ARRAY[cardinality(_ids)]);
         END IF;
-        -- all of it was applied when it was sent before
-        _v := routines.judge(_ids, _rids, _revisions);
-        RETURN ARRAY(SELECT CASE WHEN r.mine THEN 'applied' ELSE r.verdict END
-                     FROM unnest(_v, _mine) WITH ORDINALITY AS r (verdict, mine, n) ORDER BY r.n);
     END IF;
     FOR _round IN 0 .. coalesce((SELECT max(x) FROM unnest(_rounds) AS x), 0) LOOP
         SELECT array_agg(CASE WHEN r.round = _round THEN r.judged ELSE r.verdict END ORDER BY r.n) INTO _v

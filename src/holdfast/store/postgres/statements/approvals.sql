@@ -39,8 +39,12 @@ WHERE a.state = $1
   AND a.rid = ANY (ARRAY(SELECT b.rid FROM holdfast.runs AS b WHERE b.id BETWEEN $7::text AND $8::text));
 
 -- name: due
--- Pending ones whose deadline has come, the longest due first.
-SELECT * FROM routines.approval_rows AS a WHERE a.state = 'pending' AND a.due_at <= $1 ORDER BY a.due_at, a.n LIMIT $2;
+-- Pending ones whose deadline has come, the longest due first. Those of runs that were asked to cancel are over: they must not
+-- stand in the way of others.
+SELECT * FROM routines.approval_rows AS a
+WHERE a.state = 'pending' AND a.due_at <= $1
+  AND EXISTS (SELECT FROM holdfast.runs AS r WHERE r.id = a.run_id AND r.cancel_at IS NULL)
+ORDER BY a.due_at, a.n LIMIT $2;
 
 -- name: next_due
 -- The earliest deadline of those that are pending.

@@ -4,7 +4,7 @@ SELECT routines.retry($1, $2);
 
 -- name: fork
 -- Make a run that begins with a copy of another's journal.
-SELECT routines.fork($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+SELECT routines.fork($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: move
 -- Go on as another version, provided that nothing has happened since it was checked.

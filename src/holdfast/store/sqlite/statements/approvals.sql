@@ -51,11 +51,14 @@ WHERE r.id BETWEEN :first AND :last AND a.state = :state
         SELECT 1 FROM json_each(a.asked) AS asked WHERE asked.value IN (SELECT value FROM json_each(:to))));
 
 -- name: due
--- Pending ones whose deadline has come, the longest due first.
+-- Pending ones whose deadline has come, the longest due first. Those of runs that were asked to cancel are over: they must not
+-- stand in the way of others.
 SELECT a.*, coalesce((SELECT top.started_by FROM runs AS top WHERE top.id = a.root), '')
 FROM holdfast_approval_rows AS a
 WHERE n IN (SELECT n FROM holdfast_approvals INDEXED BY holdfast_approvals_due
-            WHERE state = 'pending' AND due_at <= :now ORDER BY due_at, n LIMIT :limit)
+            WHERE state = 'pending' AND due_at <= :now
+              AND EXISTS (SELECT 1 FROM runs AS r WHERE r.rid = holdfast_approvals.rid AND r.cancel_at IS NULL)
+            ORDER BY due_at, n LIMIT :limit)
 ORDER BY a.due_at, a.n;
 
 -- name: next_due

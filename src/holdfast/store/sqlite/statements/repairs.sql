@@ -115,7 +115,8 @@ SELECT EXISTS (SELECT 1 FROM runs WHERE id = :id)
     OR (:key IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE started_as = :agent AND key = :key));
 
 -- name: copy_run
--- A fork's row. Its clock is the origin's, as are chance and ids, so that the copied entries replay.
+-- A fork's row. Its clock is the origin's, as are chance and ids, so that the copied entries replay. It is started by whoever
+-- started the origin's tree, and by whoever forks.
 INSERT INTO runs (rid, id, agent, version, key, started_as, status, priority, ready_at, root, generation, entries,
                   created_at, started_at, deadline_at, digest, input, origin, origin_seq, seed, effects_as, started_by)
 SELECT :rid, :id, o.agent, :version, :key, o.agent, 'queued', o.priority, :at, :id, 0, 0,
@@ -123,7 +124,8 @@ SELECT :rid, :id, o.agent, :version, :key, o.agent, 'queued', o.priority, :at, :
        coalesce(o.seed, o.id || '/' || o.generation),
        CASE WHEN :keep_keys
             THEN coalesce(o.effects_as, CASE o.generation WHEN 0 THEN o.id ELSE o.id || '.' || o.generation END) END,
-       (SELECT started_by FROM runs AS first WHERE first.id = o.root)
+       (SELECT concat_ws(', ', nullif(first.started_by, ''), nullif(nullif(:by, ''), first.started_by))
+        FROM runs AS first WHERE first.id = o.root)
 FROM runs AS o WHERE o.rid = :origin;
 
 -- name: copy_blobs
