@@ -37,7 +37,7 @@ class Person:
 
 
 class _Shown(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)  # most processes show nobody anything
 
 
 class Fact(_Shown):
@@ -131,7 +131,7 @@ class Case(_Shown):
         why_not: why the person who looks may not decide it; empty if they may.
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
 
     n: int
     id: str
