@@ -15,7 +15,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := src tests examples bench
-PARALLEL ?= -n auto --dist loadfile
+# file by file, in the order of tests/conftest.py
+PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 
 # a function of a version: the interpreter that runs it, from PATH or from pyenv, or nothing
 find_python = $(shell for python in python$(1) "$$(pyenv prefix $(1) 2>/dev/null)/bin/python"; do \
@@ -64,8 +65,9 @@ suite: $(READY)
 always-suspend: $(READY)
 	HOLDFAST_ALWAYS_SUSPEND=1 $(BIN)/python -m pytest --ignore=tests/crash $(PYTEST_ARGS)
 
+# on the disk, which `make test` does without: see tests/places.py
 soak: $(READY)
-	$(BIN)/python -m pytest -m soak --timeout=3600 --hypothesis-profile=soak $(PYTEST_ARGS)
+	TMPDIR="$${TMPDIR:-/tmp}" $(BIN)/python -m pytest -m soak --timeout=3600 --hypothesis-profile=soak $(PYTEST_ARGS)
 	@set -e; own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for python in $(SOAK_PYTHONS); do \
 		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \

@@ -1,4 +1,7 @@
-"""What a person sees at a terminal: rich where there is one, plain lines elsewhere."""
+"""What a person sees at a terminal: rich where there is one, plain lines elsewhere.
+
+rich is loaded by whoever shows something with it: most processes are workers, or write for other programs.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
-
-import rich.console
-import rich.progress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.errors import StoreBusy
 from holdfast.records.run import Progress, Run
+
+if TYPE_CHECKING:
+    import rich.console
+    import rich.progress
 
 _REFRESH = 0.2  # seconds
 _CONTROL = re.compile(
@@ -33,6 +37,8 @@ class Console:
     """Says things on standard error, so that a script's output stays its own."""
 
     def __init__(self) -> None:
+        import rich.console
+
         self._rich = rich.console.Console(stderr=True, highlight=False)
 
     def say(self, message: str) -> None:
@@ -76,8 +82,10 @@ def on_line(text: object) -> str:
     return " ".join(harmless(text).split())
 
 
-def progress_bar(console: rich.console.Console) -> rich.progress.Progress:
-    """A bar with a description, counts and time."""
+def progress_bar(console: rich.console.Console | None = None) -> rich.progress.Progress:
+    """A bar with a description, counts and time; on standard output by default."""
+    import rich.progress
+
     return rich.progress.Progress(
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),

@@ -15,7 +15,6 @@ from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.notifications.service import Notifications
 from holdfast.client import Client
 from holdfast.clock import Clock, Duration, SharedClock
-from holdfast.console import Console
 from holdfast.context import Context
 from holdfast.durable.calls import Call, Effect, Options
 from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
@@ -30,8 +29,6 @@ from holdfast.records.journal import Op
 from holdfast.records.run import Run, Status
 from holdfast.settings import Settings
 from holdfast.store.base import Health, RunFilter, Store
-from holdfast.store.postgres import PostgresHealth, PostgresStore
-from holdfast.store.sqlite import SqliteHealth, SqliteStore
 
 if TYPE_CHECKING:  # test equipment sits above the runtime and is not loaded in production
     from holdfast.testing import Rig
@@ -312,6 +309,8 @@ class App(Generic[D]):
         return store or os.environ.get(STORE_VARIABLE) or f"sqlite:///.holdfast/{self.name}.db"
 
     async def _run(self, call: Call[R], key: str | None, store: str | None, fresh: bool) -> R:
+        from holdfast.console import Console  # only here is anything shown
+
         console = Console()
         if not isinstance(call, Call) or call.target.op is not Op.CHILD:
             raise BadOption(f"app.run({call!r}): write a call of an agent, such as app.run(adjust(claim))")
@@ -361,7 +360,13 @@ def health_of(url: str) -> Health:
     """
     if is_server(url):
         raise StoreUnusable(f"{url} is a server, and looks at the store behind it itself: GET {url}/api/doctor")
-    return PostgresHealth(url) if _is_postgres(url) else SqliteHealth(url)
+    if _is_postgres(url):
+        from holdfast.store.postgres import PostgresHealth  # a process loads the store that it has, and no other
+
+        return PostgresHealth(url)
+    from holdfast.store.sqlite import SqliteHealth
+
+    return SqliteHealth(url)
 
 
 async def open_store(url: str, *, create: bool = True) -> Store:
@@ -374,8 +379,13 @@ async def open_store(url: str, *, create: bool = True) -> Store:
         from holdfast.store.remote import Api, HttpStore  # only those who need it load an HTTP client
 
         return cast(Store, HttpStore(Api(url, os.environ.get(TOKEN_VARIABLE))))  # the half that clients use
-    kind = PostgresStore if _is_postgres(url) else SqliteStore
-    return await kind.open(url, create=create)
+    if _is_postgres(url):
+        from holdfast.store.postgres import PostgresStore
+
+        return await PostgresStore.open(url, create=create)
+    from holdfast.store.sqlite import SqliteStore
+
+    return await SqliteStore.open(url, create=create)
 
 
 def is_server(url: str) -> bool:

@@ -14,6 +14,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.places import DISK
+
 _UNPRIVILEGED = "nobody"  # PostgreSQL does not run as root
 _PR_SET_PDEATHSIG = 1
 _QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=96MB", "max_connections=200", "max_wal_size=2GB")
@@ -40,11 +42,12 @@ class Server:
     Args:
         quick: do without the disk; a crash of the machine may damage it, a crash of the server does not.
         settings: further ones, ``name=value``.
-        place: the folder in which it gets its own, if the server's user can get there; else the system's temporary one.
+        place: the folder in which it gets its own, if the server's user can get there; else one on the disk: its log
+            may become larger than memory.
     """
 
     def __init__(self, *, quick: bool = True, settings: tuple[str, ...] = (), place: Path | None = None) -> None:
-        inside = place if place is not None and _passable(place) else None
+        inside = place if place is not None and _passable(place) else DISK
         self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-", dir=inside)).absolute()
         self.data = self.folder / "data"
         self.port = free_port()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")  # a misspelled edit must not be none
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")  # a misspelled edit must not be none
 
 
 class Approve(_Answer):

@@ -37,7 +37,7 @@ class Person:
 
 
 class _Shown(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)  # most processes show nobody anything
 
 
 class Fact(_Shown):
@@ -132,7 +132,7 @@ class Case(_Shown):
         own: whether it is the request of the person who looks: they may reject it, and not approve it or hand it on.
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
 
     n: int
     id: str

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jsonschema
-from jsonschema.exceptions import best_match
-
 from holdfast import codec
 from holdfast.approvals.answers import Approve, Respond
 from holdfast.approvals.request import SUBJECTS, Request
@@ -75,9 +72,12 @@ def answered(request: Request, answer: Respond) -> dict[str, Any]:
 
 
 def _with_subject(request: Request, subject: Any) -> dict[str, Any]:
+    import jsonschema  # takes long to load, and few processes edit
+
     try:
         codec.canonical(subject)
-        error = best_match(jsonschema.validators.validator_for(request.schema_)(request.schema_).iter_errors(subject))
+        validator = jsonschema.validators.validator_for(request.schema_)(request.schema_)
+        error = jsonschema.exceptions.best_match(validator.iter_errors(subject))
     except (NotStorable, RecursionError) as problem:
         raise EditRefused(f"it is no JSON value that could be stored: {problem}") from None
     if error is not None:

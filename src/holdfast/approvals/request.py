@@ -15,7 +15,7 @@ Kind = Literal["call", "value", "question"]
 
 
 class _Packed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")  # what a newer version adds is kept
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")  # what a newer version adds is kept
 
     def pack(self) -> bytes:
         """As the store keeps it."""

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
-import rich.console
-import rich.text
 import typer
 
 from holdfast.cli import options
@@ -94,5 +92,8 @@ def _show_one(finding: Finding, width: int) -> None:
     if not at_terminal():
         say("\n".join([severity + lines[0], *lines[1:]]))
         return
+    import rich.console
+    import rich.text
+
     shown = rich.text.Text.assemble((severity, _STYLE[finding.severity]), "\n".join(lines))
     rich.console.Console().print(shown, soft_wrap=True)

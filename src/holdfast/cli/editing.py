@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from holdfast.approvals.answers import Approve
 from holdfast.approvals.case import Case
 from holdfast.approvals.request import SUBJECTS
@@ -104,6 +102,8 @@ def in_editor(text: str) -> str:
 
 def _read(case: Case, text: str) -> Approve | list[str]:
     """The approval that a text says, or what is wrong with it."""
+    import jsonschema  # takes long to load, and few commands edit
+
     try:
         given = parsed(text)
     except ValueError as error:

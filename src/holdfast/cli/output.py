@@ -9,10 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import rich.box
-import rich.console
-import rich.table
-import rich.text
 import typer
 
 from holdfast.cli.codes import Exit
@@ -74,6 +70,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, indent: s
 
 
 def _rich_table(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    import rich.box
+    import rich.console
+    import rich.table
+    import rich.text
+
     shown = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
         shown.add_column(header, overflow="fold")

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
-import rich.console
-
 from holdfast.cli import options, views
 from holdfast.cli.codes import Exit
 from holdfast.cli.output import at_terminal, document, say
@@ -78,7 +76,7 @@ def _shower(as_json: bool) -> Iterator[Show]:
     if as_json:
         yield _changes(lambda run, why: document(_event(run, why)))
     elif at_terminal():
-        with progress_bar(rich.console.Console()) as bar:
+        with progress_bar() as bar:
             task = bar.add_task("", total=None)
             yield lambda run, why: bar.update(task, **_bar_state(run, why))
     else:

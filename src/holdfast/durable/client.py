@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-import jsonschema
-
 from holdfast import codec
 from holdfast.clock import Clock, Duration, micros, new_id
 from holdfast.durable.calls import Call
@@ -405,6 +403,8 @@ def _is_json(value: object) -> bool:
 
 
 def _check_schema(promise_id: str, value: Any, schema: Any) -> None:
+    import jsonschema  # takes long to load, and few processes resolve promises
+
     try:
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:

@@ -305,6 +305,7 @@ async def test_a_file_system_that_loses_data_is_told(
 
 async def test_little_space_and_a_long_wal_are_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(path)
+    monkeypatch.setattr(place, "_MOUNTS", path.parent / "nowhere")  # tests may be in memory, which is told as well
     usage = shutil.disk_usage(path.parent)
     for free, severity in ((0, Severity.PROBLEM), (place._LITTLE, Severity.OK)):
         monkeypatch.setattr(shutil, "disk_usage", lambda where, free=free: usage._replace(free=free))

@@ -7,10 +7,10 @@ import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from holdfast.approvals.notifications.answer import Answer
 from holdfast.approvals.notifications.channel import Channel
 from holdfast.approvals.notifications.discretion import discreetly
 from holdfast.approvals.notifications.reach import Reach, reaching
-from holdfast.approvals.notifications.webhook import Answer
 from holdfast.errors import BadOption, UsageError
 
 TIMEOUT = 60.0  # seconds; its services have time limits of their own, and some need several requests

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from holdfast import codec
 from holdfast.approvals.notifications import letter, others, webhook
+from holdfast.approvals.notifications.answer import Answer
 from holdfast.approvals.notifications.backoff import next_try
 from holdfast.approvals.notifications.channel import CHANNEL, Channel
 from holdfast.approvals.notifications.linking import Link, Links
@@ -21,7 +22,6 @@ from holdfast.approvals.notifications.news import unpacked
 from holdfast.approvals.notifications.planning import Delivery, plan, put_back
 from holdfast.approvals.notifications.reach import Reach
 from holdfast.approvals.notifications.sharing import share
-from holdfast.approvals.notifications.webhook import Answer
 from holdfast.approvals.request import Request
 from holdfast.clock import SECOND, Clock, boot_seconds
 from holdfast.errors import NotStorable, UsageError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 
+from holdfast.approvals.notifications.answer import Answer
 from holdfast.approvals.notifications.channel import Channel
 from holdfast.approvals.notifications.direct import transport
 from holdfast.approvals.notifications.discretion import discreetly
@@ -21,16 +21,6 @@ from holdfast.wire.signing import signed
 TIMEOUT = 15.0  # seconds for all of it; the specification advises 15 to 30
 _LATEST = 86_400 * SECOND  # a receiver cannot put us off for longer
 _GONE = 410
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What became of one try."""
-
-    ok: bool
-    error: str = ""
-    gone: bool = False  # the receiver wants nothing any more
-    not_before: int | None = None  # it said when it might
 
 
 def new_client(reach: Reach) -> httpx2.AsyncClient:
