@@ -1,5 +1,5 @@
-"""What holds for all tests: how ``async def`` tests run, how much Hypothesis tries (a fixed sample in `make test`, random
-and long in `make soak`), where files go, which tests come first, and what the collector may leave alone.
+"""What holds for all tests: how ``async def`` tests run, how much Hypothesis tries (a fixed sample in `make test`,
+random and long in `make soak`), where files go, which tests come first, and what the collector may leave alone.
 """
 
 from __future__ import annotations
