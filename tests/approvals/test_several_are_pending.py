@@ -86,7 +86,7 @@ async def test_a_batch_is_decided_singly(app: App[None]) -> None:
         await t.inbox.decide(BOB, cases[0].id, Reject(reason="no"))
         outcomes = await t.inbox.decide_all(ANN, [case.id for case in cases] + ["nothing"], Approve())
         assert [type(one.error).__name__ for one in outcomes] == [
-            "AlreadyDecided", "NotAllowed", "NoneType", "NoneType", "UnknownApproval",
+            "AlreadyDecided", "FourEyes", "NoneType", "NoneType", "UnknownApproval",
         ]  # fmt: skip
         assert await runs[2].result() == "paid 100 on c-2"
         trail = [entry.action for entry in await t.inbox.why(ADA, cases[1].id)]
