@@ -102,7 +102,8 @@ class Effects:
         self.transact: Transact | None = None
 
     async def attempt(self, effect: Effect, info: StepInfo) -> Ended:
-        """Run an effect once. Never raises but ``CancelledError``, when its own task is cancelled.
+        """Run an effect once. Raises nothing else than ``CancelledError``, when its own task is cancelled, and
+        ``LeaseLost``: it could not begin, which is no outcome.
 
         Args:
             effect: what to run.
@@ -116,6 +117,8 @@ class Effects:
                 return await self.transact(effect, info)
             value = await self._begun(effect, info)
             return Ended(True, codec.pack(shape.settle(value)[0]))
+        except LeaseLost:  # recorded, if the lease comes back, it would fail the step for ever
+            raise
         except NotStorable as error:  # the same value would fail again
             return Ended(ok=False, value=codec.failure_of(error).pack())
         except _TimedOut as late:

@@ -135,6 +135,9 @@ class Running:
             logger.debug("step %s begins", effect.key, extra={"holdfast": told})
         try:
             ended = await self._attempt(effect, info)
+        except LeaseLost as error:
+            self._broke(error)
+            return
         except asyncio.CancelledError as error:
             if self._tasks.get(effect.key) is not asyncio.current_task():
                 raise  # it was abandoned
@@ -155,7 +158,11 @@ class Running:
                         raise
                     return effect, cancelled_itself(error)
 
-        ended = await asyncio.gather(*(one(effect) for effect in chunk.effects))
+        try:
+            ended = await asyncio.gather(*(one(effect) for effect in chunk.effects))
+        except LeaseLost as error:
+            self._broke(error)
+            return
         self._tasks.pop(chunk.key, None)
         self._report(ended)
 
