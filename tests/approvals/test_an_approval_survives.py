@@ -14,14 +14,18 @@ from holdfast import (
     ApprovalOver,
     Approve,
     Approved,
+    BadOption,
     CallRefused,
     Context,
     RunBlocked,
     RunCancelled,
     RunFailed,
     Status,
+    codec,
 )
 from holdfast.durable.recording import write_recording
+from holdfast.records.journal import Kind
+from holdfast.records.repair import Edit, Fork
 from holdfast.testing import Diverged, Rig, VirtualClock, replay
 from tests.approvals.people import ANN, no_worker, till, told
 from tests.kernel.making import World
@@ -284,7 +288,12 @@ async def test_a_fork_cannot_be_given_an_approval(app: App[None]) -> None:
         await asked.reject(by="ann", reason="no")
         assert await run.result() == "rejected by ann: no"
         forged = {"state": "approved", "by": ["ann"], "at": 1, "digest": asked.digest, "final": asked.case.action}
-        fork = await t.get((await t.fork(run.id, at="~approve:pay", outcome=forged)).id)
+        with pytest.raises(BadOption, match="people have decided"):
+            await t.fork(run.id, at="~approve:pay", outcome=forged)
+        (decision,) = [entry.seq async for entry in t.journal(run.id) if entry.kind is Kind.OUTCOME]
+        edit = Edit(ok=True, value=codec.pack(codec.canonical(forged)))  # past the client, it is not believed
+        await t.store.fork(run.id, Fork(id="forged", version="1", seq=decision, at=t.clock.now(), edit=edit))
+        fork = await t.get("forged")
         again = await t.asked(fork)
         await again.reject(by="bob", reason="still no")
         with pytest.raises(RunFailed, match="still no"):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from holdfast import App, Context, Settings
+from holdfast.durable.effects import Effects
+from holdfast.errors import LeaseLost
 from tests.kernel.making import World, journal
 
 
@@ -194,3 +196,32 @@ async def test_what_was_awaited_is_durable_before_what_follows_begins(app: App, 
     assert "child#1" in second and "~fired" in third
     assert fourth.count("go") == 2, "declared and resolved"
     assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(seen))
+
+
+def add(n: int) -> int:
+    return n + 1
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+async def test_a_step_that_could_not_begin_for_want_of_a_lease_has_no_outcome(
+    app: App, monkeypatch: pytest.MonkeyPatch, mapped: bool
+) -> None:
+    check, late = Effects._check_lease, [True]  # a lease that was let go, and came back
+
+    def check_late(effects: Effects) -> None:
+        if late.pop() if late else False:
+            raise LeaseLost("the worker's lease has ended: nothing may begin any more")
+        check(effects)
+
+    monkeypatch.setattr(Effects, "_check_lease", check_late)
+
+    @app.agent
+    async def count(ctx: Context) -> list[int]:
+        if mapped:
+            return list(await ctx.map(add, [1, 2], checkpoint_every=2, key=str))
+        return [await ctx.step(add, 1), await ctx.step(add, 2)]
+
+    async with app.test() as t:
+        run = await t.start(count())
+        assert await run.result() == [2, 3]
+        assert not late

@@ -71,6 +71,11 @@ async def settle(ctx: Context, claim: str, to: str = "role:adjuster", quorum: in
 
 
 @app.agent
+async def ask_all(ctx: Context, whom: list[str]) -> None:
+    await asyncio.gather(*(ctx.approve(n, to=one) for n, one in enumerate(whom)))
+
+
+@app.agent
 async def fail(ctx: Context, why: str) -> None:
     raise ValueError(why)
 

@@ -12,7 +12,9 @@ from holdfast.approvals.case import InboxFilter, Person
 from holdfast.approvals.standing import Standing
 from holdfast.errors import AlreadyDecided, EditRefused, NotAllowed, UnknownApproval, WrongDigest
 from holdfast.records.approval import Approval
-from tests.server.house import PAID, House, app, asked, asked_by, result, served, settle
+from holdfast.records.run import Status
+from holdfast.server import sight
+from tests.server.house import PAID, House, app, ask_all, asked, asked_by, result, served, settle
 from tests.server.test_people_are_who_they_say import logged_in, problem
 
 YES = {"kind": "approve"}
@@ -62,6 +64,17 @@ async def test_who_is_asked_by_a_run_may_read_what_it_has_recorded(built: House)
         assert (await ann.get(f"/api/runs/{approval.run_id}/{what}")).status_code == 200
         assert problem(await ann.get(f"/api/runs/{other.run_id}/{what}")) == (403, "scope-missing")
     assert problem(await ann.get("/api/runs")) == (403, "scope-missing")
+
+
+async def test_one_who_is_asked_among_many_who_are_may_read_it_too(
+    built: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sight, "_PAGE", 2)
+    run = await built.start(ask_all(["", "", "", "", "ann"]))
+    await built.runtime.wait_until(run, lambda record: record.status is Status.WAITING)
+    ann, eve = await built.caller("ann", "adjuster"), await built.caller("eve", "adjuster")
+    assert (await ann.get(f"/api/runs/{run}/journal")).status_code == 200
+    assert problem(await eve.get(f"/api/runs/{run}/journal")) == (403, "scope-missing")
 
 
 async def test_who_started_the_run_cannot_approve_it(built: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +16,7 @@ from holdfast.server.shapes import RunId
 from holdfast.store.desk import ApprovalFilter
 
 ADMIN, REVIEWER = "admin", "reviewer"
+_PAGE = 100
 
 
 def at_desk(who: Caller) -> case.Person:
@@ -51,8 +53,12 @@ async def reader_of(house: InHouse, request: Request, run_id: RunId, _: Annotate
 
 
 async def _asked_by(house: House, person: Person, run_id: str) -> bool:
-    which = ApprovalFilter(states=(), run_id=run_id, to=addressed_to(person), limit=100)
-    return any(sees(person, one) for one in await house.store.approvals(which))
+    which = ApprovalFilter(states=(), run_id=run_id, to=addressed_to(person), limit=_PAGE)
+    while page := await house.store.approvals(which):  # among what is asked of nobody in particular
+        if any(sees(person, one) for one in page):
+            return True
+        which = replace(which, after=(page[-1].risk, page[-1].n))
+    return False
 
 
 ReaderOf = Annotated[Caller, Depends(reader_of)]
