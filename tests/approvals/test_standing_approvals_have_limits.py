@@ -139,7 +139,7 @@ async def test_workers_that_use_it_at_once_leave_nothing_to_people_that_it_cover
                 await t.start(settle(Decimal(n), {}))
             await t.quiet()
             rows = await t.store.due_approvals(now=t.clock.now(), limit=100)
-            workers = [Deadlines(t.store, t.clock.now) for _ in range(3)]
+            workers = [Deadlines(t.store, t.clock.now, People(t.store, t.clock)) for _ in range(3)]
             await asyncio.gather(*(one.apply(rows[n::3]) for n, one in enumerate(workers)))
             states = [one.state for one in await t.store.approvals(ApprovalFilter(states=()))]
             assert (states.count(ApprovalState.APPROVED), states.count(ApprovalState.PENDING)) == (11, 1)
@@ -163,7 +163,7 @@ async def test_what_somebody_decides_at_the_same_time_uses_nothing(
             await t.quiet()
             (row,) = await t.store.due_approvals(now=t.clock.now(), limit=100)
             await t.inbox.reassign(BOB, row.id, "role:adjuster")
-            await Deadlines(t.store, t.clock.now).apply([row])
+            await Deadlines(t.store, t.clock.now, People(t.store, t.clock)).apply([row])
             assert (await t.store.approval(row.id)).state is ApprovalState.PENDING
             (unused,) = await t.inbox.standing(ANN)
             assert unused.used == 0

@@ -97,7 +97,7 @@ async def test_who_forked_the_run_cannot_approve_what_the_fork_asks_nor_can_who_
     approval = await asked_by(built, fork)
     for own in (ann, bo):
         answer = await own.post(path(approval), json={"answer": YES, "digest": approval.digest})
-        assert problem(answer) == (403, "not-allowed")
+        assert problem(answer) == (403, "four-eyes")
         assert "four eyes" in answer.json()["detail"]
     cy = await built.caller("cy", "adjuster")
     assert (await cy.post(path(approval), json={"answer": YES, "digest": approval.digest})).status_code == 200

@@ -173,7 +173,7 @@ async def test_what_was_decided_stays_so(built: House) -> None:
 
 async def test_a_message_that_was_refused_may_be_sent_again(built: House) -> None:
     approval, system = await asked(built, settle("c-1")), await erp(built, "erp", "viewer")
-    assert problem(await system.decide(approval)) == (403, "not-allowed")
+    assert problem(await system.decide(approval)) == (403, "scope-missing")
     await built.people.set_roles("erp", ["adjuster"], by="test")
     assert (await system.decide(approval)).status_code == 200
 

@@ -17,7 +17,6 @@ from holdfast.errors import (
     MessageForged,
     MessageMisplaced,
     MessageRefused,
-    ScopeMissing,
     TokenMisplaced,
     TokenRefused,
     UnknownApproval,
@@ -143,24 +142,19 @@ async def person_of(house: House, approval_id: str, claims: Claims) -> AtDesk:
         refusal = TokenMisplaced(f"{claims.person}, whose token this is, is not known any more")
         await _audit(house, approval_id, refusal, via="token", run_id=claims.run)
         raise refusal from error
-    return await _at_desk(house, approval_id, known, via="token")
+    return _at_desk(known, via="token")
 
 
-async def _at_desk(house: House, approval_id: str, known: Person, *, via: str) -> AtDesk:
+def _at_desk(known: Person, *, via: str) -> AtDesk:
     """Somebody, if their roles let them decide things."""
-    person = AtDesk(name=known.name, roles=known.roles)
-    try:
-        check(Caller(person=known, scopes=known.scopes, via=via), Scope.DECIDE)
-    except ScopeMissing as error:
-        await house.store.audit([house.desk.refusal(person, approval_id, None, error, via)])
-        raise
-    return person
+    check(Caller(person=known, scopes=known.scopes, via=via), Scope.DECIDE)
+    return AtDesk(name=known.name, roles=known.roles)
 
 
 async def _by_message(house: House, approval_id: str, asked: SignedDecision, message: Message) -> Case:
     sender = await _sender(house, approval_id, asked, message)
     via = f"message {message.id} of key {sender.key.id}"
-    person = await _at_desk(house, approval_id, sender.person, via=via)
+    person = _at_desk(sender.person, via=via)
     case = await house.desk.decide(person, approval_id, asked.answer, digest=asked.digest, via=via)
     await house.people.messages.spend(message, sender)
     return case
