@@ -92,6 +92,12 @@ async def test_a_step_that_stood_in_line_until_the_lease_had_ended_is_no_failure
     assert world.done == ["second"]
 
 
+async def test_a_worker_that_leaves_to_join_again_may_be_stopped_meanwhile(app: App) -> None:
+    async with app.test() as t:
+        lease = t.worker._lease
+        await asyncio.gather(*(asyncio.to_thread(lease.stop) for _ in range(4)))
+
+
 async def test_two_workers_never_execute_one_run_at_once(app: App, world: World) -> None:
     at_work: set[str] = set()
 

@@ -49,6 +49,8 @@ class Lease:
         self._beat = boot_seconds()
         self._stalled = False
         self._stop = threading.Event()
+        self._closing = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="holdfast-lease", daemon=True)
 
     def start(self) -> None:
@@ -61,11 +63,14 @@ class Lease:
         return boot_seconds() < self._deadline
 
     def stop(self) -> None:
-        """Stop renewing. Blocks for as long as a renewal takes."""
+        """Stop renewing. Blocks for as long as a renewal takes; a worker that joins again may be stopped meanwhile."""
         self._stop.set()
         self._heart.cancel()
         self._thread.join()
-        self._keeper.close()
+        with self._closing:
+            if not self._closed:
+                self._keeper.close()
+            self._closed = True
 
     def _pulse(self) -> None:
         self._beat = boot_seconds()
