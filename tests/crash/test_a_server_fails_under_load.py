@@ -79,14 +79,9 @@ def test_a_server_is_restarted_while_workers_work(
 def test_the_primary_dies_and_its_standby_has_all_that_was_acknowledged(
     place: Place, nursery: Nursery, servers: Callable[[], Server]
 ) -> None:
-    primary, standby = servers(), servers()
-    primary.make()
-    primary.start()
-    standby.follow(primary, "second")
-    standby.start()
+    primary, standby = _pair(place, servers)
     _execute(primary.url, "ALTER SYSTEM SET synchronous_standby_names = 'second'", "SELECT pg_reload_conf()")
     until(lambda: _standbys(primary) == ["sync"], "the standby is synchronous")
-    place.store = primary.url.replace(f":{primary.port}", f":{primary.port},127.0.0.1:{standby.port}")
     workers = _begin(place, nursery)
     until(lambda: _begun(place) > 0.4 * RUNS * STEPS, "some of the work is done")
     primary.kill()
@@ -99,12 +94,7 @@ def test_a_standby_that_lacks_the_last_commits_costs_repeated_steps_and_no_run(
     place: Place, nursery: Nursery, servers: Callable[[], Server]
 ) -> None:
     """Without a synchronous standby a fail-over may go back in time: workers find out, and take up what is there."""
-    primary, standby = servers(), servers()
-    primary.make()
-    primary.start()
-    standby.follow(primary, "second")
-    standby.start()
-    place.store = primary.url.replace(f":{primary.port}", f":{primary.port},127.0.0.1:{standby.port}")
+    primary, standby = _pair(place, servers)
     workers = _begin(place, nursery)
     until(lambda: _begun(place) > 0.2 * RUNS * STEPS, "some of the work is done, and the standby has it")
     standby.stop()
@@ -118,6 +108,17 @@ def test_a_standby_that_lacks_the_last_commits_costs_repeated_steps_and_no_run(
     recorded = Snapshot.take(place.store).recorded
     assert set(place.accepted) == set(recorded)
     assert {len(one.entries) for one in recorded.values()} == {STEPS}
+
+
+def _pair(place: Place, servers: Callable[[], Server]) -> tuple[Server, Server]:
+    """A primary and a standby that follows it; the store is at both."""
+    primary, standby = servers(), servers()
+    primary.make()
+    primary.start()
+    standby.follow(primary, "second")
+    standby.start()
+    place.store = primary.url.replace(f":{primary.port}", f":{primary.port},127.0.0.1:{standby.port}")
+    return primary, standby
 
 
 def _begin(place: Place, nursery: Nursery) -> list[Process]:

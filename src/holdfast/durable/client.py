@@ -320,13 +320,10 @@ class Client(Reading):
         look = partial(self._lobby.patience.ask, partial(self.info, run_id))
         with _so_long(run_id, timeout, self._lobby.patience):
             async with asyncio.timeout(_seconds(timeout)):
-                record = await look()
-                while not _is_over(record):
+                while not _is_over(record := await look()):
                     with self._lobby.seat(run_id) as seat:
-                        record = await look()
-                        if not _is_over(record):
+                        if not _is_over(await look()):
                             await seat
-                            record = await look()
                 return record
 
     # -- inside

@@ -30,12 +30,9 @@ class Histories:
     @classmethod
     async def read(cls, con: asyncpg.Connection, names: Names, rids: Sequence[int], *, mapped: bool) -> Histories:
         """Read them in the transaction of ``con``. ``mapped``: some have maps, whose finished branches are left out."""
-        if not rids:
-            return cls((), (), (), ())
-        if mapped:
-            await con.execute(BROAD)
         entries, maps = HISTORY.entries, []
         if mapped:
+            await con.execute(BROAD)
             entries, maps = HISTORY.live_entries, [HISTORY.item_index, HISTORY.groups]
         statements = [entries, HISTORY.unseen, *maps]
         found = [await con.fetch(names(statement), rids) for statement in statements]
