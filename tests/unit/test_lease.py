@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from holdfast.clock import boot_seconds
-from holdfast.durable.lease import Lease
+from holdfast.durable import lease as leases
+from holdfast.durable.lease import EXIT_SILENT, Lease
 from holdfast.errors import StoreBusy
 from holdfast.settings import Settings
 
@@ -37,3 +38,24 @@ def test_whatever_goes_wrong_the_end_of_the_lease_is_told(error: Exception) -> N
         await asyncio.to_thread(lease.stop)
 
     asyncio.run(until_it_is_told())
+
+
+def test_a_loop_is_given_up_for_its_own_silence_and_not_for_a_stop_of_the_whole_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(leases.os, "_exit", exits.append)
+
+    async def silent() -> None:
+        lease = Lease(Broken(StoreBusy("away")), Settings(stall=5, silent=300), boot_seconds(), lambda: None, str)
+        lease._beat -= 1000
+        lease._watch_loop()  # this thread is the first to go on: the loop has had no time to
+        assert exits == []
+        lease._beat = boot_seconds()
+        lease._watch_loop()
+        for _ in range(2):
+            lease._beat = boot_seconds() - 1000
+            lease._watch_loop()
+        assert exits == [EXIT_SILENT]
+
+    asyncio.run(silent())

@@ -117,7 +117,9 @@ class Lease:
             logger.error(
                 "the worker's loop has not turned for %.0f s, busy with %s:\n%s", silence, self._doing(), self._stack()
             )
-        if silence > self._settings.silent:
+        elif (
+            silence > self._settings.silent
+        ):  # not at once: after a stop of the whole process this thread may be the first
             logger.critical(
                 "the worker's loop has been silent for %.0f s: exiting, so that others take its runs", silence
             )
