@@ -10,12 +10,14 @@ import inspect
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.places import write_in_memory
 
-settings.register_profile("test", deadline=None, derandomize=True)
-settings.register_profile("soak", deadline=None, max_examples=5_000)
+# How long an example takes, or to think of it, is the machine's affair: it may stand still for seconds at any moment.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("test", UNTIMED, derandomize=True)
+settings.register_profile("soak", UNTIMED, max_examples=5_000)
 settings.load_profile("test")
 
 write_in_memory()
