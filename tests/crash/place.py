@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
+from holdfast.store.base import Store
 from holdfast.store.sqlite.turnstile import Turnstile
 from tests.crash.ledger import Ledger
+from tests.crash.processes import Process, until
+from tests.crash.records import ask
 from tests.postgres import schemas
 
 
@@ -39,6 +43,21 @@ class Place:
         finally:
             turnstile.close()  # which also gives up the turn
 
+    def bury(self, dead: Process) -> None:
+        """Let the lease of a process that was killed be over, as it is in time.
+
+        So no lease has to be so short that a worker which only stands still for a moment loses it.
+        """
+
+        async def question(store: Store) -> None:
+            for worker in await store.workers():
+                if worker.pid == dead.pid:
+                    keeper = store.keeper(worker.id, ttl=0)
+                    keeper.renew()
+                    keeper.close()
+
+        ask(self.store, question)
+
     def accept(self, key: str, run_id: str) -> None:
         """Note that start() has returned; said by the process that called it."""
         file = os.open(self._accepted, os.O_WRONLY | os.O_APPEND)
@@ -67,3 +86,13 @@ class Place:
         """What was left; None if nothing was."""
         note = self.folder / "note"
         return json.loads(note.read_text()) if note.exists() else None
+
+
+def stop_outside_of_transactions(process: Process, place: Place) -> None:
+    """Whoever is stopped while it writes holds up everybody, as a database does; that is another matter."""
+    while True:
+        process.send(signal.SIGSTOP)
+        until(lambda: process.stopped, "it is stopped")
+        if place.nobody_writes():
+            return
+        process.send(signal.SIGCONT)

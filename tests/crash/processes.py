@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -64,9 +65,9 @@ class Process:
 
     @property
     def stopped(self) -> bool:
-        """Whether SIGSTOP has reached it."""
-        with open(f"/proc/{self.pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "T"
+        """Whether SIGSTOP has reached it, in all of its threads: one may still be on its way out of a system call."""
+        stats = (thread.read_text() for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"))
+        return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
     def send(self, number: int) -> None:
         """Send a signal, if it lives."""

@@ -13,7 +13,7 @@ from tests.crash.place import Place
 from tests.crash.processes import Nursery, Process, asked_to_stop, until
 from tests.crash.records import run_of
 
-SETTINGS = Settings(lease=0.5, poll=0.05)
+SETTINGS = Settings(poll=0.05)
 EXIT = 3
 app = App("deadly")
 _mended = Path()  # where a mended step would be; set in each process
@@ -103,6 +103,7 @@ def _fork_workers_until_blocked(place: Place, nursery: Nursery, run_id: str) -> 
         if blocked is True:
             return worker
         assert os.waitstatus_to_exitcode(worker.status or 0) == EXIT
+        place.bury(worker)
     raise AssertionError(f"run {run_id} was not blocked: it killed five workers")
 
 

@@ -21,7 +21,7 @@ from tests.crash.records import Snapshot, runs
 from tests.postgres.server import Server
 
 RUNS, STEPS = 24, 30
-SETTINGS = Settings(poll=0.05, linger=0.02, concurrency=RUNS)
+SETTINGS = Settings(poll=0.05, linger=0.02, concurrency=RUNS, lease=60.0)  # a server may take long to come back
 app = App("load")
 
 
@@ -96,13 +96,16 @@ def test_a_standby_that_lacks_the_last_commits_costs_repeated_steps_and_no_run(
     """Without a synchronous standby a fail-over may go back in time: workers find out, and take up what is there."""
     primary, standby = _pair(place, servers)
     workers = _begin(place, nursery)
-    until(lambda: _begun(place) > 0.2 * RUNS * STEPS, "some of the work is done, and the standby has it")
+    until(lambda: _begun(place) > 0.2 * RUNS * STEPS, "some of the work is done")
+    (primary_is_at,) = _execute(primary.url, "SELECT pg_current_wal_lsn()::text")[0]
+    has_it = f"SELECT pg_last_wal_replay_lsn() >= '{primary_is_at}'::pg_lsn"
+    until(lambda: _execute(standby.url, has_it)[0][0], "the standby has it")
     standby.stop()
     until(lambda: _begun(place) > 0.5 * RUNS * STEPS, "more of it is done, and the standby lacks it")
     primary.kill()
     standby.start()
     standby.promote()
-    until(lambda: _ended(place), "all runs have ended well", 60)
+    until(lambda: _ended(place), "all runs have ended well")
     for worker in workers:
         worker.stop_nicely()
     recorded = Snapshot.take(place.store).recorded
@@ -138,7 +141,7 @@ async def _work(place: Place) -> None:
 
 
 def _all_is_done_once(place: Place, workers: list[Process]) -> None:
-    until(lambda: _ended(place), "all runs have ended", 60)
+    until(lambda: _ended(place), "all runs have ended")
     for worker in workers:
         worker.stop_nicely()
     recorded = Snapshot.take(place.store).recorded

@@ -21,7 +21,8 @@ from tests.crash.processes import Nursery, asked_to_stop, die, until
 from tests.crash.records import ask, run_of
 from tests.postgres import schemas
 
-DOOMED = Settings(lease=0.5, poll=0.05)
+SETTINGS = Settings(poll=0.05)
+STOPPED = Settings(lease=1.5, poll=0.05)  # how long others have to wait
 TRANSFERS = 5
 app = App("bank")
 _moment = ""  # when this process is to die; set in each
@@ -83,6 +84,7 @@ def test_killed(place: Place, table: str, nursery: Nursery, moment: str) -> None
     doomed = nursery.fork(lambda: _work(place, moment), f"the worker that dies {moment}")
     doomed.wait()
     assert doomed.was_killed
+    place.bury(doomed)
     survivor = nursery.fork(lambda: _work(place), "the survivor")
     _see_it_done_once(place, table, run_id)
     survivor.stop_nicely()
@@ -94,7 +96,8 @@ def test_stopped_inside_and_killed(place: Place, table: str, nursery: Nursery) -
     stopped = nursery.fork(lambda: _work(place, "stop after writing 2"), "the worker that stops in its transaction")
     until(lambda: stopped.stopped, "it has stopped")
     other = nursery.fork(lambda: _work(place), "the other")
-    stopped.send(signal.SIGKILL)
+    stopped.kill()
+    place.bury(stopped)
     _see_it_done_once(place, table, run_id)
     other.stop_nicely()
 
@@ -157,5 +160,5 @@ async def _work(place: Place, moment: str = "") -> None:
 
     store.fault = reached
     on_reach(reached)
-    async with app.assemble(store, settings=DOOMED):
+    async with app.assemble(store, settings=STOPPED if moment.startswith("stop") else SETTINGS):
         await asked_to_stop()

@@ -15,7 +15,7 @@ from tests.crash.place import Place
 from tests.crash.processes import Nursery, asked_to_stop
 from tests.crash.records import Snapshot, ask, runs
 
-SETTINGS = Settings(lease=0.5, poll=0.05, linger=0.03)
+SETTINGS = Settings(poll=0.05, linger=0.03)
 
 
 def test_killed_at_a_few_random_moments(tmp_path: Path, kind: str, nursery: Nursery) -> None:
@@ -65,6 +65,7 @@ class Lives:
         time.sleep(self._random.uniform(0.05, 1.2))  # the random moment itself
         worker.kill()
         assert worker.was_killed
+        self._place.bury(worker)
 
     def _live_to_the_end(self) -> None:
         self._resume_the_suspected()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 
@@ -13,11 +12,12 @@ from holdfast import App, Context, Settings
 from holdfast.durable.points import POINTS, on_reach
 from holdfast.records.run import Activation
 from tests.crash.ledger import noted
-from tests.crash.place import Place
+from tests.crash.place import Place, stop_outside_of_transactions
 from tests.crash.processes import Nursery, Process, asked_to_stop, until
 from tests.crash.records import Recorded, Snapshot, ask, run_of, runs
 
-SETTINGS = Settings(lease=1.0, poll=0.05, linger=0.02)
+STOPPED = Settings(lease=1.0, poll=0.05, linger=0.02)  # how long its successor has to wait
+SUCCESSOR = Settings(poll=0.05, linger=0.02)
 app = App("stopped")
 _gate = Path()  # where steps look for leave to end; set in each process
 
@@ -44,7 +44,7 @@ def test_what_a_stopped_worker_did_in_a_step_is_refused(place: Place, nursery: N
     _start_a_run(place)
     first = nursery.fork(lambda: _work(place), "the first worker")
     until(lambda: place.ledger.lines(), "it is inside a step")
-    _stop_outside_of_transactions(first, place)
+    stop_outside_of_transactions(first, place)
     assert not _begun_by_a_continued_worker(first, place, nursery)
 
 
@@ -56,7 +56,7 @@ def test_what_a_worker_stopped_between_two_acts_does_next_is_refused(
     _open_the_gate(place)
     _start_a_run(place)
     first = nursery.fork(lambda: _work(place, stop_at=point), "the first worker")
-    until(lambda: first.stopped, f"it stops itself at {point}")
+    _stop_at_its_point(first, place)
     assert not _begun_by_a_continued_worker(first, place, nursery)
 
 
@@ -65,7 +65,7 @@ def test_an_effect_that_a_stopped_worker_was_about_to_begin_counts_for_nothing(p
     _open_the_gate(place)
     _start_a_run(place)
     first = nursery.fork(lambda: _work(place, stop_at="effect-begins"), "the first worker")
-    until(lambda: first.stopped, "it stops itself")
+    _stop_at_its_point(first, place)
     begun = _begun_by_a_continued_worker(first, place, nursery)
     assert [step.partition("/")[2] for step in begun] in ([], ["hold#1"])  # unless it learns of its loss just in time
 
@@ -73,7 +73,7 @@ def test_an_effect_that_a_stopped_worker_was_about_to_begin_counts_for_nothing(p
 def _begun_by_a_continued_worker(first: Process, place: Place, nursery: Nursery) -> list[str]:
     """Let another worker finish the run, then continue the first: it writes nothing. The effects that it begins."""
     (run,) = runs(place.store)
-    second = nursery.fork(lambda: _work(place), "the second worker")
+    second = nursery.fork(lambda: _work(place, SUCCESSOR), "the second worker")
     until(lambda: _is_worker(place, second) and not _is_worker(place, first), "the first has lost its lease")
     _open_the_gate(place)
     until(lambda: run_of(place.store, run.id).status.ended, "the second has finished the run")
@@ -109,17 +109,13 @@ def _open_the_gate(place: Place) -> None:
     (place.folder / "gate").touch()
 
 
-def _stop_outside_of_transactions(process: Process, place: Place) -> None:
-    """Whoever is stopped while it writes holds up everybody, as a database does; that is another matter."""
-    while True:
-        process.send(signal.SIGSTOP)
-        until(lambda: process.stopped, "it is stopped")
-        if place.nobody_writes():
-            return
-        process.send(signal.SIGCONT)
+def _stop_at_its_point(process: Process, place: Place) -> None:
+    until((place.folder / "at its point").exists, "it comes to its point")
+    stop_outside_of_transactions(process, place)
+    (place.folder / "goes on").touch()
 
 
-async def _work(place: Place, *, stop_at: str = "") -> None:
+async def _work(place: Place, settings: Settings = STOPPED, *, stop_at: str = "") -> None:
     global _gate
     _gate = place.folder / "gate"
     place.ledger.use_here()
@@ -127,9 +123,9 @@ async def _work(place: Place, *, stop_at: str = "") -> None:
     def reached(point: str, run_id: str) -> None:
         if point == stop_at:
             on_reach(None)
-            until(place.nobody_writes, "no other thread of this process writes")
-            os.kill(os.getpid(), signal.SIGSTOP)
+            (place.folder / "at its point").touch()
+            until((place.folder / "goes on").exists, "it was stopped, and continued")
 
     on_reach(reached)
-    async with app.open(place.store, settings=SETTINGS):
+    async with app.open(place.store, settings=settings):
         await asked_to_stop()
