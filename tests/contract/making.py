@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from holdfast.errors import StoreBusy
 from holdfast.records.delta import Delta, End, Finish, Suspend, Verdict
 from holdfast.records.journal import Entry, Group, Item, Kind, Op
 from holdfast.records.run import NewRun, Parent, Run, Status
@@ -68,6 +69,18 @@ def work(run: Run, do: Callable[[Any], Any], **changes: Any) -> Work:
     return Work(**{**fields, **changes})
 
 
+def end_lease(store: Store, worker_id: str) -> None:
+    """Let a worker's lease be over, as it is in time. Blocks until the store has heard of it."""
+    keeper = store.keeper(worker_id, ttl=0)
+    while True:
+        try:
+            keeper.renew()
+        except StoreBusy:  # it has a second to answer, which a busy server may not keep to
+            continue
+        break
+    keeper.close()
+
+
 class Hand:
     """A worker: registered, and counting its commits."""
 
@@ -108,9 +121,7 @@ class Hand:
 
     def lose_lease(self) -> None:
         """Let the lease expire, without any waiting."""
-        keeper = self.store.keeper(self.id, ttl=0)
-        assert keeper.renew()
-        keeper.close()
+        end_lease(self.store, self.id)
 
 
 async def fresh(store: Store, run: Run) -> Run:

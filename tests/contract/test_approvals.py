@@ -517,10 +517,10 @@ async def test_a_watch_sees_what_is_asked_and_what_is_decided(store: Store, work
     watch = store.watch()
     try:
         await watch.wait(0)  # what came before it
-        waiting = asyncio.create_task(watch.wait(30))
+        waiting = asyncio.create_task(asyncio.wait_for(watch.wait(3600), 60))
         (approval,) = await ask(worker, run, asked())
         await waiting
-        waiting = asyncio.create_task(watch.wait(30))
+        waiting = asyncio.create_task(asyncio.wait_for(watch.wait(3600), 60))
         await rule(store, ruling(approval, PENDING))
         await waiting
     finally:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from holdfast.store.base import MAX_TOLD, Ears, Store
+from holdfast.store.postgres import telling
 from tests.contract.stores import Place, output, process
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever listens does listen from then on, however long the server takes to let them."""
+    monkeypatch.setattr(telling, "_READY_S", 60.0)
 
 
 async def heard(ears: Ears, count: int) -> list[bytes]:
     """So many things that were told."""
     told: list[bytes] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(told) < count:
             told += await ears.hear(1.0)
     return told
@@ -49,10 +58,10 @@ async def test_only_of_the_run_and_only_from_now_on(store: Store) -> None:
 
 async def test_it_wakes_whoever_waits(store: Store) -> None:
     ears = store.ears("r1")
-    waiting = asyncio.create_task(ears.hear(60.0))
+    waiting = asyncio.create_task(ears.hear(3600.0))
     await asyncio.sleep(0)  # it waits now
     await asyncio.to_thread(store.tell, "r1", lambda: b"from a thread")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await waiting == [b"from a thread"]
     ears.close()
 
@@ -81,7 +90,8 @@ async def test_from_another_process_and_not_to_one_that_was_killed(store: Store,
     deaf.communicate()
     ears = store.ears("r1")
     says = "store.tell('r1', lambda: b'across')"
-    speaks = f"async def main():\n  store = await open_url(url)\n  {says}\nasyncio.run(main())"
+    speaks = "from holdfast.store.postgres import telling\ntelling._LAST_S = 60.0  # whatever the server takes\n"
+    speaks += f"async def main():\n  store = await open_url(url)\n  {says}\nasyncio.run(main())"
     await asyncio.to_thread(lambda: output(process(place.url, speaks)))
     assert await heard(ears, 1) == [b"across"]
     ears.close()

@@ -3,69 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable
 
-from holdfast.store.base import Store
+from holdfast.store.base import Store, Watch
 from tests.contract.making import NOW, Hand, delta, entry, new_run
 from tests.contract.stores import Place, output, process
 
 
-async def seconds(waiting: Awaitable[None]) -> float:
-    begun = time.perf_counter()
-    await waiting
-    return time.perf_counter() - begun
+async def woken(watch: Watch) -> None:
+    """Wait for a change: for an hour if there is none, so that it is not the time that is up."""
+    async with asyncio.timeout(60):
+        await watch.wait(3600)
 
 
 async def test_a_change_wakes_every_watch_of_this_process(place: Place, store: Store) -> None:
     other = await place.open()
     watches = [store.watch(), store.watch(), other.watch()]
-    waiting = [asyncio.create_task(seconds(watch.wait(20))) for watch in watches]
+    waiting = [asyncio.create_task(woken(watch)) for watch in watches]
     await asyncio.sleep(0)
     await store.start([new_run()])
-    assert max(await asyncio.gather(*waiting)) < 5
+    await asyncio.gather(*waiting)
     await other.close()
 
 
 async def test_a_change_before_the_wait_is_not_missed(store: Store) -> None:
     watch = store.watch()
     await store.start([new_run()])
-    assert await seconds(watch.wait(20)) < 5
+    await woken(watch)
     watch.close()
 
 
 async def test_without_a_change_time_is_up(store: Store) -> None:
     await store.start([new_run()])
     watch = store.watch()
-    assert 0.05 <= await seconds(watch.wait(0.05)) < 5
+    async with asyncio.timeout(60):
+        await watch.wait(0.05)
     watch.close()
 
 
 async def test_closing_ends_a_wait(store: Store) -> None:
     watch = store.watch()
-    waiting = asyncio.create_task(seconds(watch.wait(20)))
+    waiting = asyncio.create_task(woken(watch))
     await asyncio.sleep(0)
     watch.close()
-    assert await waiting < 5
+    await waiting
 
 
 async def test_steps_are_noticed_too_if_later(store: Store, worker: Hand) -> None:
     run = await worker.started()
     watch = store.watch()
-    waiting = asyncio.create_task(seconds(watch.wait(20)))
+    waiting = asyncio.create_task(woken(watch))
     await asyncio.sleep(0)
     await worker.commit(delta(run, entries=(entry(),)))
-    assert await waiting < 5
+    await waiting
     watch.close()
 
 
 RESOLVE = """
-import time
 async def main():
     store = await open_url(url)
     print("ready", flush=True)
     for line in sys.stdin:
-        print(time.time(), flush=True)
         await store.resolve(line.strip(), ok=True, value=b"v", at=NOW)
     await store.close()
 asyncio.run(main())
@@ -78,15 +75,11 @@ async def test_another_process_wakes_a_watch(place: Place, store: Store, worker:
     assert resolver.stdin is not None and resolver.stdout is not None
     assert resolver.stdout.readline() == "ready\n"
     watch = store.watch()
-    delays = []
     for n in range(5):
         resolver.stdin.write(f"{run.id}/p{n}\n")
         resolver.stdin.flush()
-        said_at = float(await asyncio.to_thread(resolver.stdout.readline))
         while (await store.woken("w1")) != [(run.rid, n + 1)]:
-            await watch.wait(20)
-        delays.append(time.time() - said_at)
-    assert sorted(delays)[2] < 1
+            await woken(watch)
     watch.close()
     output(resolver)
 
@@ -104,6 +97,6 @@ async def test_a_run_started_elsewhere_is_found(place: Place, store: Store, work
     watch = store.watch()
     starter = process(place.url, START)
     while not await worker.claim(now=NOW):
-        await watch.wait(20)
+        await woken(watch)
     watch.close()
     await asyncio.to_thread(output, starter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -77,10 +76,9 @@ async def test_changes_are_found_by_polling_or_heard_past_it(place: Place, poole
     store = await PostgresStore.open(pooler.url + (f"&direct={past}" if direct else ""))
     watch = store.watch()
     starter = process(pooler.url, START)
-    began = time.monotonic()
-    while not await store.count():
-        await watch.wait(20)
-    assert time.monotonic() - began < 10
+    async with asyncio.timeout(60):
+        while not await store.count():
+            await watch.wait(3600)
     watch.close()
     await asyncio.to_thread(output, starter)
     await store.close()

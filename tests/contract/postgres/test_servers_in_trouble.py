@@ -25,6 +25,7 @@ from tests.postgres import schemas
 
 SHORT = 1_500_000  # a lease of so many microseconds: the server's limits are fractions of it
 HOUR = 3_600_000_000
+LOOKS = 200
 
 
 @asynccontextmanager
@@ -60,12 +61,25 @@ async def lock(con: asyncpg.Connection, names: Names, run: Run, how: str = "") -
     await con.execute(names(f"SELECT FROM holdfast.runs WHERE rid = {run.rid} FOR UPDATE {how}"))
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as a lease of a minute, so that nobody's wait ends before this test has seen it."""
+    monkeypatch.setattr(links, "LEASE_MS", 60_000)
+
+
+@asynccontextmanager
+async def short_limits(store: Store) -> AsyncIterator[None]:
+    """While inside, the server gives up as if the lease were short; nobody's is."""
+    await Hand.hire(store, "hasty", ttl=SHORT)
+    yield
+    await Hand.hire(store, "patient")
+
+
 async def test_a_row_that_somebody_holds_is_waited_for_not_for_longer_than_the_lease(
     place: Place, store: Store
 ) -> None:
-    hand = await Hand.hire(store, "w1", ttl=SHORT)
-    run = await hand.started()
-    async with foreign(place) as (con, names):
+    run = await (await Hand.hire(store, "w1")).started()
+    async with foreign(place) as (con, names), short_limits(store):
         await lock(con, names, run)
         with pytest.raises(StoreBusy, match="holds a row"):
             await store.commit("w1", 1, [delta(run, entries=(entry(),))])
@@ -73,9 +87,8 @@ async def test_a_row_that_somebody_holds_is_waited_for_not_for_longer_than_the_l
 
 
 async def test_a_statement_that_takes_too_long_is_stopped_and_may_be_sent_again(place: Place, store: Store) -> None:
-    hand = await Hand.hire(store, "w1", ttl=SHORT)
-    run = await hand.started()
-    async with slowly(place, "journal", 60):
+    run = await (await Hand.hire(store, "w1")).started()
+    async with slowly(place, "journal", 600), short_limits(store):
         with pytest.raises(StoreBusy, match="too long"):
             await store.commit("w1", 1, [delta(run, entries=(entry(),))])
     assert await store.commit("w1", 1, [delta(run, entries=(entry(),))]) == [Verdict.APPLIED]
@@ -229,7 +242,7 @@ async def test_a_worker_that_is_stopped_inside_a_transaction_holds_no_lock(place
         await waiting_for_a_lock(place, con)
         os.kill(stopped.pid, signal.SIGSTOP)
     assert await store.resolve("a/p", ok=True, value=b"", at=NOW)  # which locks the row, behind it or before it
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(await store.journal("a")) != 1:  # what it had sent is done
             pass
     os.kill(stopped.pid, signal.SIGCONT)
@@ -273,7 +286,8 @@ async def test_a_renewal_waits_for_no_commit(place: Place, store: Store) -> None
         committing = asyncio.ensure_future(store.commit("w1", 1, [delta(run, entries=(entry(),))]))
         await waiting_for_a_lock(place, con)
         keeper = store.keeper("w1", ttl=MINUTE)
-        assert await asyncio.wait_for(asyncio.to_thread(keeper.renew), 2)
+        assert await asyncio.to_thread(keeper.renew)
+        assert not committing.done(), "it waits still"
         keeper.close()
     assert await committing == [Verdict.APPLIED]
 
@@ -341,9 +355,10 @@ async def test_a_version_that_nobody_hosts_costs_no_write(store: Store, worker: 
     con = await asyncpg.connect(store._address.dsn)
     question = "SELECT pg_current_xact_id()::text::bigint"
     before = await con.fetchval(question)
-    for _ in range(20):
+    for _ in range(LOOKS):
         assert await store.claim("w1", [AGENT], ["b"], limit=10, now=NOW) == []
         await store.woken("w1")
         await store.next_wake([AGENT])
-    assert await con.fetchval(question) <= before + 3  # this question itself, and the listener's server
+    # This question itself is one, and the server's own housekeeping has some; each look would have one at least.
+    assert await con.fetchval(question) < before + LOOKS / 2
     await con.close()

@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.errors import CommitUnknown, LeaseLost, StoreBusy, UsageError
 from holdfast.store import postgres
-from holdfast.store.postgres import PostgresStore
+from holdfast.store.postgres import PostgresStore, links
 from holdfast.store.postgres.address import Address
 from holdfast.store.postgres.opening import migrations
 from holdfast.store.postgres.statements import Names
@@ -181,15 +181,19 @@ async def test_what_it_leaves_in_the_session_is_not_there_for_the_next(place: Po
         assert (await store.transact("w1", of(look))).value == b'"$user", public None'
 
 
-async def test_the_server_ends_what_is_idle_or_at_work_before_the_lease_ends(place: PostgresPlace) -> None:
+async def test_the_server_ends_what_is_idle_or_at_work_before_the_lease_ends(
+    place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "LEASE_MS", 30_000)
+
     async def look(tx: Any) -> bytes:
         names = "idle_in_transaction_session_timeout", "statement_timeout"
         rows = await tx.fetch("SELECT setting FROM pg_settings WHERE name = ANY ($1)", names)
         return max(row[0] for row in rows).encode()
 
     store = await PostgresStore.open(place.url)
-    run = await (await Hand.hire(store, "w1", ttl=6_000_000)).started()
-    assert (await store.transact("w1", work(run, look))).value == b"4000"
+    run = await (await Hand.hire(store, "w1")).started()
+    assert (await store.transact("w1", work(run, look))).value == b"20000"
     await store.close()
 
 
@@ -269,7 +273,7 @@ async def test_lost_between_the_commit_and_its_answer_the_key_tells(place: Postg
         store.fault = reach
         asked = asyncio.ensure_future(store.transact("w1", work(run, place.bookings.booking(90))))
         await committing.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await asyncio.to_thread(schemas.ask, place.url, "SELECT FROM holdfast.transacted"):
                 pass
         store.fault = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,8 @@ from holdfast.store.postgres.batch import Batch
 from holdfast.store.postgres.statements import PLANNED, RUNS, Names
 from tests.contract.desk import asked
 from tests.contract.making import NOW, Hand, child_of, delta, entry, finish, new_run
-from tests.contract.stores import Place
+from tests.contract.stores import Place, PostgresPlace
+from tests.postgres import schemas
 
 FEW, MANY = 10, 300
 _COUNT = (
@@ -25,6 +27,15 @@ _COUNT = (
     "WHERE schemaname = $1"
 )
 Statement = tuple[Any, ...]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """In a schema that nobody used before: the server may plan by what it knows of thousands of rows of other tests."""
+    monkeypatch.setattr(schemas, "_free", [])
+    place = PostgresPlace(tmp_path)
+    yield place
+    place.clear()
 
 
 async def crowded(store: Store, hand: Hand, others: int) -> None:

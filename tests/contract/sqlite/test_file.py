@@ -279,7 +279,7 @@ async def test_commits_are_durable_and_leases_cheap(tmp_path: Path) -> None:
 async def test_a_datagram_tells_long_before_polling_does(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     store = await SqliteStore.open(path)
-    store._file.hub.poll_s = 60
+    store._file.hub.poll_s = 3600
     watch = store.watch()
     script = f"""
 import asyncio
@@ -293,7 +293,7 @@ asyncio.run(main())
 """
     starter = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[3])
     while await store.get("x") is None:
-        await asyncio.wait_for(watch.wait(60), 30)
+        await asyncio.wait_for(watch.wait(3600), 60)
     assert await asyncio.to_thread(starter.wait) == 0
     watch.close()
     await store.close()
@@ -311,7 +311,7 @@ async def test_polling_finds_what_no_datagram_told(tmp_path: Path) -> None:
     await watch.wait(0)
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)
     while await store.workers():
-        await asyncio.wait_for(watch.wait(20), 5)
+        await asyncio.wait_for(watch.wait(3600), 60)
     with pytest.raises(LeaseLost):
         await store.commit("w1", 1, [])
     watch.close()
