@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.store.base import Store
 from holdfast.store.sqlite.turnstile import Turnstile
+from tests.contract.making import end_lease
 from tests.crash.ledger import Ledger
 from tests.crash.processes import Process, until
 from tests.crash.records import ask
@@ -52,9 +53,7 @@ class Place:
         async def question(store: Store) -> None:
             for worker in await store.workers():
                 if worker.pid == dead.pid:
-                    keeper = store.keeper(worker.id, ttl=0)
-                    keeper.renew()
-                    keeper.close()
+                    end_lease(store, worker.id)
 
         ask(self.store, question)
 

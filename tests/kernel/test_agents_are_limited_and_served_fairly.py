@@ -38,12 +38,15 @@ async def test_a_rate_holds_back_beginnings_only(app: App) -> None:
 
 async def test_no_more_runs_are_in_memory_than_the_limit_says(app: App, world: World) -> None:
     at_work: set[int] = set()
-    most = 0
+    most, met = 0, asyncio.Event()
 
     async def work(n: int) -> None:
         nonlocal most
         at_work.add(n)
         most = max(most, len(at_work))
+        if most == 2:
+            met.set()
+        await met.wait()  # two are let in together, however long that takes
         await asyncio.sleep(0.005)
         at_work.discard(n)
 

@@ -191,7 +191,7 @@ async def test_a_run_that_meets_a_full_disk_in_its_midst_waits_and_does_not_repe
                 run = await t.start(job())
             except StoreBusy:
                 pytest.skip("not even the run found a place")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not t.worker._committer.struggling:  # noqa: ASYNC110  # a signal of the worker's
                     await asyncio.sleep(0.01)
             done = len(world.done)

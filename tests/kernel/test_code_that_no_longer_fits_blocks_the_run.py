@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from holdfast import App, Context, RunBlocked, Settings
+from holdfast import App, Context, RunBlocked
 from holdfast.durable.points import on_reach
 from holdfast.records.journal import Entry
 from holdfast.testing import Rig
 from holdfast.testing.rig import InjectedCrash
+from tests.contract.making import end_lease
 from tests.kernel.making import Deployments, World, journal
 
 TOOLS: App[None] = App("tools")
@@ -250,7 +251,7 @@ async def test_a_run_that_loses_its_worker_three_times_blocks_and_others_go_on(u
     async def harmless(ctx: Context) -> str:
         return "fine"
 
-    async with app.test(settings=Settings(lease=0.4)) as t:
+    async with app.test() as t:
         run = await t.start(deadly())
         for _ in range(3):
             await lose_worker(t)
@@ -263,7 +264,7 @@ async def test_a_run_that_loses_its_worker_three_times_blocks_and_others_go_on(u
 
 
 async def lose_worker(t: Rig) -> None:
-    """The worker dies at its run's first breath, and its lease ends (in the store's own time)."""
+    """The worker dies at its run's first breath, and its lease ends."""
     died = asyncio.Event()
 
     def die(point: str, run_id: str) -> None:
@@ -277,6 +278,6 @@ async def lose_worker(t: Rig) -> None:
     await died.wait()
     on_reach(None)
     await t.worker.kill()
-    await asyncio.sleep(0.5)
+    end_lease(t.store, t.worker.id)
     t.worker = t._new_worker()
     await t.worker.start()

@@ -141,7 +141,7 @@ async def test_a_sync_step_that_still_stood_in_line_does_not_begin_after_its_end
 
     def hold(number: int) -> int:
         begun.append(number)
-        let_go.wait(20)
+        let_go.wait(60)
         return number
 
     @app.agent
@@ -164,16 +164,15 @@ async def test_a_sync_step_that_still_stood_in_line_does_not_begin_after_its_end
 
 
 async def test_a_sync_step_is_timed_from_where_it_begins(app: App[Any]) -> None:
-    def slow(number: int) -> int:
-        threading.Event().wait(0.15)
-        return number
+    def hold() -> None:
+        threading.Event().wait(1.2)
 
     @app.agent
-    async def body(ctx: Context) -> list[int]:
-        return await asyncio.gather(*(ctx.step(slow, n).using(timeout="5s") for n in range(3)))
+    async def body(ctx: Context) -> list[Any]:
+        return await asyncio.gather(ctx.step(hold), ctx.step(double, 1).using(timeout="1s"))
 
     async with app.test(settings=Settings(threads=1)) as t:
-        assert await (await t.start(body())).result() == [0, 1, 2]
+        assert await (await t.start(body())).result() == [None, 2]
 
 
 async def test_a_step_that_cancels_its_own_task_has_failed(app: App[Any]) -> None:
@@ -279,7 +278,7 @@ async def test_a_timed_out_step_is_reported_while_its_thread_goes_on(app: App[An
     let_go = threading.Event()
 
     def hold() -> None:
-        let_go.wait(20)
+        let_go.wait(60)
 
     @app.agent
     async def body(ctx: Context) -> str:

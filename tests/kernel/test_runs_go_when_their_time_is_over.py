@@ -132,7 +132,7 @@ async def test_workers_apply_the_rules_of_their_app_while_runs_are_live(world: W
     async with app.open(url, settings=Settings(prune=0.01, linger=0.0)) as runtime:
         for start in range(0, 300, 50):
             await runtime.start_all([quick(n) for n in range(start, start + 50)])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             watch = runtime.store.watch()
             while sum((await runtime.count()).values()) != 10:
                 await watch.wait(1.0)

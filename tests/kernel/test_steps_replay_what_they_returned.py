@@ -151,7 +151,7 @@ async def test_sync_steps_run_in_threads_beside_each_other(app: App) -> None:
     together = threading.Barrier(3)
 
     def meet(n: int) -> str:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return threading.current_thread().name
 
     @app.agent

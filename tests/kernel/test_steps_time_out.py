@@ -44,12 +44,13 @@ async def test_a_timeout_is_tried_again_like_any_failure(app: App) -> None:
 
     @app.agent
     async def body(ctx: Context) -> str:
-        return await ctx.step(slow_at_first).using(timeout="20ms", retries=2)
+        return await ctx.step(slow_at_first).using(timeout="20ms", retries=20)
 
     async with app.test() as t:
         run = await t.start(body())
         assert await run.result() == "well"
-        assert len(await journal(t, run, Kind.ATTEMPT)) == 2
+        late = len(await journal(t, run, Kind.ATTEMPT))
+        assert len(attempts) == late + 1 >= 3  # a quick one may be late too, on a busy machine
 
 
 async def test_a_sync_step_is_tried_again_only_after_its_thread_has_ended(app: App) -> None:
@@ -68,17 +69,18 @@ async def test_a_sync_step_is_tried_again_only_after_its_thread_has_ended(app: A
 
     @app.agent
     async def body(ctx: Context) -> str:
-        return await ctx.step(slow).using(timeout="50ms", retries=2, backoff="1ms")
+        return await ctx.step(slow).using(timeout="50ms", retries=20, backoff="1ms")
 
-    assert await result(app, body()) == "attempt 3"
+    assert await result(app, body()) == f"attempt {attempts}"
     assert most == 1
+    assert attempts >= 3  # a quick one may be late too, on a busy machine
 
 
 async def test_without_retries_a_sync_step_that_is_late_does_not_hold_up_the_run(app: App) -> None:
     release = threading.Event()
 
     def hang() -> None:
-        release.wait(20)
+        release.wait(60)
 
     @app.agent
     async def body(ctx: Context) -> str:
@@ -122,7 +124,7 @@ async def test_an_at_most_once_step_that_times_out_has_an_unknown_outcome(app: A
 
     def hang_sync() -> None:
         attempts.append(1)
-        release.wait(20)
+        release.wait(60)
 
     @app.agent
     async def body(ctx: Context) -> str:

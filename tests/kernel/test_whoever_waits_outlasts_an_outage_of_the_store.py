@@ -69,7 +69,7 @@ async def is_waiting(client: Client) -> None:
     """For news; and what it asked before is answered."""
     store: Any = client.store
     hub = store._file.hub if isinstance(store, SqliteStore) else store._hub
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not hub._watches:  # noqa: ASYNC110  # it says so to nobody
             await asyncio.sleep(0.001)
 
@@ -89,7 +89,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[str], Awaitable[int]]:
     caplog.set_level(logging.INFO)
 
     async def wait(what: str) -> int:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (times := sum(what in message for message in caplog.messages)):  # noqa: ASYNC110  # nor the log
                 await asyncio.sleep(0.01)
         return times
@@ -132,20 +132,26 @@ async def test_the_store_is_away_and_comes_back(
         assert await said("does not answer") == 1
         await store.comes_back()
         async with app.open(url):
-            assert await asyncio.wait_for(waiting, 30) == "well"
+            assert await asyncio.wait_for(waiting, 60) == "well"
         assert await said("answers again") == await said("does not answer") == 1
 
 
-async def test_the_patience_of_a_result_ends_with_its_timeout_and_says_why(kind: str, url: str) -> None:
+async def test_the_patience_of_a_result_ends_with_its_timeout_and_says_why(
+    kind: str, url: str, said: Callable[[str], Awaitable[int]]
+) -> None:
     async with outage(kind, url) as store:
         run = await store.client.start(job())
         with pytest.raises(TimeoutError, match=f"after 0.01s run {run.id} has not come to that. It goes on"):
             await run.result(timeout="0.01s")
+        other = asyncio.ensure_future(run.result())
+        await is_waiting(store.client)
         store.goes()
+        await said("does not answer")  # known to all who wait here, before the next has asked
         with pytest.raises(TimeoutError, match=r"cannot be asked for: .*try again. It goes on"):
             await run.result(timeout="0.3s")
         await store.comes_back()
         assert await run.status() == "queued"
+        other.cancel()
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
@@ -160,6 +166,6 @@ async def test_nobody_waits_for_a_store_that_lets_nobody_in_any_more(url: str) -
             schemas.execute(url, f"ALTER ROLE {role} NOLOGIN")
             proxy.cut()
             with pytest.raises(StoreUnusable, match="Check user and password"):
-                await asyncio.wait_for(waiting, 20)
+                await asyncio.wait_for(waiting, 60)
     finally:
         schemas.execute(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")

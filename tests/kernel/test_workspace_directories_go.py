@@ -23,12 +23,15 @@ async def test_a_suspended_run_has_no_directory(app: App) -> None:
         await asyncio.sleep(86400)
         return await ctx.step(read, log)
 
-    async with app.test(always_suspend=False) as t:
+    async with app.test(settings=Settings(linger=600.0), always_suspend=False) as t:
         run = await t.start(job())
         await t.quiet()
         assert directories(t) == [run.id], "it lingers"
-        await t.advance("1m")
+    async with app.test(always_suspend=False) as t:
+        run = await t.start(job())
+        await t.quiet()
         await removed(t)
+        assert await run.status() == "waiting"
         assert await run.result() == "line\n"
         await removed(t)
 
@@ -75,7 +78,7 @@ class Straggler:
 
     def work(self, folder: Path) -> None:
         self.writing.set()
-        self.may_go_on.wait(10)
+        self.may_go_on.wait(60)
         write(folder / "late", "too late")
         self.wrote.set()
 
@@ -99,13 +102,13 @@ async def test_it_stays_while_a_thread_still_writes_there(app: App) -> None:
         assert await run.result() == {"kept": "kept 644"}
         assert left in directories(t)
         straggler.may_go_on.set()
-        await asyncio.to_thread(straggler.wrote.wait, 10)
+        await asyncio.to_thread(straggler.wrote.wait, 60)
         await removed(t)
 
 
 async def _timed_out(t: Rig, straggler: Straggler) -> None:
-    await asyncio.to_thread(straggler.writing.wait, 10)
-    async with asyncio.timeout(10):
+    await asyncio.to_thread(straggler.writing.wait, 60)
+    async with asyncio.timeout(60):
         while not [run for run in await t.find() if run.status == "waiting"]:  # noqa: ASYNC110  # the store tells only by being asked
             await asyncio.sleep(0.001)
 

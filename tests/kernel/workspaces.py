@@ -51,7 +51,7 @@ def directories(t: Rig) -> list[str]:
 
 async def removed(t: Rig) -> None:
     """Wait until no workspace is on disk: they go in a thread, after their runs have left memory."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while directories(t):  # noqa: ASYNC110  # nobody tells when a thread has removed it
             await asyncio.sleep(0.001)
 
