@@ -47,7 +47,8 @@ BEGIN
         UPDATE holdfast.approvals AS a SET state = 'withdrawn', revision = a.revision + 1,
                                            decided_at = coalesce(w.at, routines.now_us())
         FROM jsonb_to_recordset(_acts -> 'withdrawn') AS w (n int, id text, at bigint)
-        WHERE _v[w.n] = 1 AND _rounds[w.n] = _round AND a.id = w.id AND a.rid = _rids[w.n] AND a.state = 'pending'
+        WHERE _v[w.n] = 1 AND _rounds[w.n] = _round AND a.id = w.id AND a.rid = _rids[w.n]
+          AND coalesce(a.state, '') = 'pending'  -- not found by its state, see below
         RETURNING a.id, a.decided_at AS at
     )
     INSERT INTO holdfast.outbox (event, about, channel, at, next_at, body)
