@@ -22,7 +22,7 @@ from tests.crash.records import ask, run_of
 from tests.postgres import schemas
 
 SETTINGS = Settings(poll=0.05)
-STOPPED = Settings(lease=1.5, poll=0.05)  # how long others have to wait
+STOPPED = Settings(lease=3.0, poll=0.05)  # how long others have to wait
 TRANSFERS = 5
 app = App("bank")
 _moment = ""  # when this process is to die; set in each

@@ -86,7 +86,7 @@ def test_a_stopped_worker_does_not_write_into_its_successors_files(place: Place,
     _place = place
 
     async def begin() -> None:
-        async with app.open(place.store, settings=replace(_with_disk(place, "disk"), lease=1.5)) as runtime:
+        async with app.open(place.store, settings=replace(_with_disk(place, "disk"), lease=3.0)) as runtime:
             place.accept("a", (await runtime.start(take_turns())).id)
             await asked_to_stop()
 

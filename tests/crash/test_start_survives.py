@@ -51,11 +51,11 @@ def test_a_run_survives_a_kill_right_after_its_start_by_a_client(place: Place, n
 
 def test_a_run_survives_a_kill_right_after_its_start_beside_a_worker(place: Place, nursery: Nursery) -> None:
     async def start_and_die() -> None:
-        async with app.open(place.store, settings=Settings(lease=0.4)) as runtime:
+        async with app.open(place.store, settings=SETTINGS) as runtime:
             place.accept("a", (await runtime.start(answer(21))).id)
             die()
 
-    _is_killed(nursery, start_and_die)
+    place.bury(_is_killed(nursery, start_and_die))
     (run_id,) = place.accepted.values()
     _works_off(place, nursery)
     assert run_of(place.store, run_id).status is Status.SUCCEEDED
@@ -130,10 +130,11 @@ def test_the_key_of_a_run_that_went_on_as_another_agent_still_finds_it(place: Pl
     assert worker.ended_well
 
 
-def _is_killed(nursery: Nursery, main: Main) -> None:
+def _is_killed(nursery: Nursery, main: Main) -> Process:
     process = nursery.fork(main, "the process that dies")
     process.wait()
     assert process.was_killed
+    return process
 
 
 def _works_off(place: Place, nursery: Nursery) -> None:
