@@ -117,9 +117,7 @@ class Lease:
             logger.error(
                 "the worker's loop has not turned for %.0f s, busy with %s:\n%s", silence, self._doing(), self._stack()
             )
-        elif (
-            silence > self._settings.silent
-        ):  # not at once: after a stop of the whole process this thread may be the first
+        elif silence > self._settings.silent:  # and was at the last look: a process that was stopped has just gone on
             logger.critical(
                 "the worker's loop has been silent for %.0f s: exiting, so that others take its runs", silence
             )
