@@ -160,7 +160,7 @@ class Desk:
 
         Raises:
             AlreadyDecided, ApprovalOver, WrongDigest: as :meth:`decide`.
-            BadOption: these are nobody, fewer than have to approve, or somebody whom a store that knows people does not.
+            BadOption: these are nobody, fewer than have to approve, or not among those whom the store knows.
         """
         others = people(to)
         if not others:
@@ -303,8 +303,9 @@ class Desk:
 
     async def _check_known(self, to: tuple[str, ...]) -> None:
         """Refuse names that nobody has: what is asked of them would be asked of nobody."""
+        now = self._client.now()
         for name in to:
-            if not name.startswith(ROLE) and await self._people.roles_since(name, self._client.now(), _NO_ROLES) is None:
+            if not name.startswith(ROLE) and await self._people.roles_since(name, now, _NO_ROLES) is None:
                 raise BadOption(f"nobody is known as {name[:120]!r} here: `holdfast people list` shows who is")
 
     async def _row(self, approval_id: str) -> Approval:
