@@ -38,7 +38,7 @@ async def test_what_comes_after_the_machine_stood_still_is_not_too_late(monkeypa
 
 async def test_who_waits_for_what_nobody_does_is_told_for_what(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "_PATIENCE", 0.2)
-    async with app.test() as t:
+    async with app.test(always_suspend=True) as t:
         run = await t.start(ask())
-        with pytest.raises(Stuck, match=r"is waiting, .*answer.*; nothing in this test moves it"):
+        with pytest.raises(Stuck, match=r"is waiting, for news: a promise.*; nothing in this test moves it"):
             await run.result()
