@@ -29,7 +29,7 @@ LESS: Final = Decimal("0.9")
 """The share of the amount that she approves."""
 POLL: Final = 0.1
 LOOKS: Final = 50
-WITHIN: Final = 60.0
+WITHIN: Final = 120.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
