@@ -104,9 +104,14 @@ def test_values_and_answers_are_edited_too(counter: Counter, tmp_path: Path) -> 
     assert counter.result(question) == 4
 
 
-def test_where_nobody_is_known_it_is_whoever_is_logged_in(counter: Counter) -> None:
-    for name in ("ann", "bob", "cid"):
+def test_where_nobody_is_known_it_is_whoever_is_logged_in_and_where_one_is_known_they(counter: Counter) -> None:
+    case = counter.asks("settle", '"only-1"', "3")
+    first, *others = ("ann", "bob", "cid")
+    for name in others:
         counter.direct("people", "remove", name)
+    assert counter.direct("inbox", "approve", case["id"]).code == 0
+    assert counter.result(case) == "paid 3, approved by ann", "the only one who is known"
+    counter.direct("people", "remove", first)
     said = counter.direct("start", "counter:app", "settle", '"os-1"', "3")
     run = said.out.strip()
     case = until(lambda: counter.direct("inbox", "list", "--run", run, "--json").json["approvals"])[0]

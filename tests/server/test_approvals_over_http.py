@@ -203,6 +203,8 @@ async def test_the_inbox_is_read_page_by_page(built: House) -> None:
 async def test_a_case_is_handed_to_others(built: House) -> None:
     approval = await asked(built, settle("c-1"))
     ann, eve = await built.caller("ann", "adjuster"), await built.caller("eve", "lead")
+    lost = await ann.post(path(approval, "reassignment"), json={"to": ["eve", "evee"]})
+    assert problem(lost)[0] == 422 and "nobody is known as 'evee'" in lost.text
     handed = await ann.post(path(approval, "reassignment"), json={"to": ["role:lead"], "why": "too much for me"})
     assert handed.json()["to"] == ["role:lead"]
     (case,) = (await eve.get("/api/approvals")).json()["approvals"]

@@ -213,7 +213,10 @@ async def test_a_value_of_the_journal_is_shown_whole(built: House) -> None:
 async def test_a_case_is_handed_to_others(built: House) -> None:
     approval = await asked(built, settle("c-1"))
     browser, csrf = await logged_in(built, "adjuster")
+    await built.caller("bo", "lead")
     form = {"do": "reassign", "to": "role:lead, bo", "digest": approval.digest}
+    lost = await sent(browser, f"/inbox/{approval.id}", csrf, **(form | {"to": "boo"}))
+    assert lost.status_code == 422 and "nobody is known as" in lost.text
     assert (await sent(browser, f"/inbox/{approval.id}", csrf, **form)).status_code == 303
     assert (await built.store.approval(approval.id)).to == ("role:lead", "bo")  # type: ignore[union-attr]
     assert "Nothing waits for you" in (await browser.get("/inbox")).text

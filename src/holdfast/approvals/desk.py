@@ -11,7 +11,7 @@ from holdfast import codec
 from holdfast.approvals import rulings, showing
 from holdfast.approvals.answers import Approve, Reject, Respond
 from holdfast.approvals.batch import Batch, Which
-from holdfast.approvals.case import Audited, Case, CaseContext, InboxFilter, Outcome, Person
+from holdfast.approvals.case import ROLE, Audited, Case, CaseContext, InboxFilter, Outcome, Person
 from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.permits import check_addressed, check_displayed, check_four_eyes, check_pending, over
 from holdfast.approvals.routing import ADMIN, REVIEWER, addressed, groups_of, people
@@ -38,6 +38,7 @@ logger = logging.getLogger("holdfast.approvals")
 _PAGE, _OTHERS = 200, 50
 _SAID = 500  # characters of what the audit trail says of a refusal
 EVERYTHING_PENDING = InboxFilter()
+_NO_ROLES: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -54,6 +55,7 @@ class Desk:
     def __init__(self, client: Client, makers: Makers) -> None:
         self._client = client
         self._store = client.store
+        self._people = makers
         self._deadlines = Deadlines(client.store, client.now, makers)
 
     async def inbox(self, who: Person, which: InboxFilter = EVERYTHING_PENDING) -> list[Case]:
@@ -158,7 +160,7 @@ class Desk:
 
         Raises:
             AlreadyDecided, ApprovalOver, WrongDigest: as :meth:`decide`.
-            BadOption: these are nobody, or fewer than have to approve.
+            BadOption: these are nobody, fewer than have to approve, or somebody whom a store that knows people does not.
         """
         others = people(to)
         if not others:
@@ -294,9 +296,16 @@ class Desk:
             open = await self._decidable(who, approval_id, None)
             check_displayed(open, who, open.row.digest if displayed is None else displayed)
             check_quorum(open.request.quorum, to)
+            await self._check_known(to)
             ruling = rulings.reassigned(open, who.name, to, why=why, now=self._client.now())
             if await self._applied(ruling):
                 return showing.case_of(open.after(ruling), who)
+
+    async def _check_known(self, to: tuple[str, ...]) -> None:
+        """Refuse names that nobody has: what is asked of them would be asked of nobody."""
+        for name in to:
+            if not name.startswith(ROLE) and await self._people.roles_since(name, self._client.now(), _NO_ROLES) is None:
+                raise BadOption(f"nobody is known as {name[:120]!r} here: `holdfast people list` shows who is")
 
     async def _row(self, approval_id: str) -> Approval:
         row = await self._store.approval(approval_id)

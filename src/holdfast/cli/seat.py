@@ -17,6 +17,7 @@ from holdfast.cli.stores import client_of
 from holdfast.clock import SystemClock
 from holdfast.errors import UnknownPerson, UsageError
 from holdfast.people import People
+from holdfast.people import Person as Known
 from holdfast.store.base import Store
 
 VIA = "cli"
@@ -26,7 +27,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="NAME",
-        help="Who decides: a person of the store; by default whoever is logged in to this machine. "
+        help="Who decides: a person of the store; by default whoever is logged in to this machine, or the only one. "
         "Of a server it is whose token is in $HOLDFAST_TOKEN.",
     ),
 ]
@@ -71,8 +72,16 @@ async def _person(store: Store, by: str | None) -> Person:
     except UnknownPerson as error:
         if by is not None:
             raise
-        raise UsageError(f"{error}; say who decides: --by NAME") from error
+        known = await _only(people, error)
     return Person(name=known.name, roles=known.roles)
+
+
+async def _only(people: People, error: UnknownPerson) -> Known:
+    """The only person that a store knows: after `holdfast dev`, its admin."""
+    known = await people.list()
+    if len(known) != 1:
+        raise UsageError(f"{error}; say who decides: --by NAME") from error
+    return known[0]
 
 
 def _logged_in() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -171,6 +172,20 @@ async def test_a_watch_hears_again_after_its_connection_was_lost(place: Place, s
                 await watch.wait(60)
             await store.start([new_run()])
         watch.close()
+
+
+async def test_while_the_server_answers_nobody_only_the_first_who_listens_waits_for_it(
+    place: Place, store: Store
+) -> None:
+    async with through_a_proxy(place) as (proxy, away):
+        proxy.answering.clear()
+        before = time.monotonic()
+        everybody = [away.ears("run") for _ in range(60)]
+        assert time.monotonic() - before < 30, "a second at the most, and not a second each"
+        proxy.answering.set()
+        async with asyncio.timeout(60):
+            while not await everybody[-1].hear(0.05):
+                store.tell("run", lambda: b"here again")
 
 
 async def test_a_listener_that_reads_nothing_does_not_keep_everybodys_notifications(

@@ -92,6 +92,7 @@ class Telling:
         self._closed = False
         self._connecting = asyncio.Lock()
         self._con: asyncpg.Connection | None = None
+        self._away = False  # whether somebody has waited for the server in vain
         atexit.register(self._flush)
 
     def tell(self, run_id: str, data: bytes) -> None:
@@ -113,8 +114,11 @@ class Telling:
         ears = PostgresEars(self, _name_of(run_id))
         with self._lock:
             self._ears.setdefault(ears.name, []).append(ears)
-        with suppress(*ERRORS):
-            self._side.run(self._connected(), _READY_S)
+        if not self._away:
+            try:
+                self._side.run(self._connected(), _READY_S)
+            except ERRORS:
+                self._away = True  # nobody else waits for it: who hears looks whether it is there again
         return ears
 
     def listen(self) -> None:
@@ -180,6 +184,7 @@ class Telling:
                     self._con = await listening(self._dsn, (self._channel, self._hear))
                 else:
                     self._con = await connect(self._dsn, cache=False)
+                self._away = False
             return self._con
 
     async def _listen_again(self) -> None:
