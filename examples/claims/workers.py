@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[2]
 APP: Final = "examples.claims.agent:app"
 COMMAND: Final = (sys.executable, "-m", "holdfast", "worker", APP, "--agents", "process", "--store")
 """Settlements are left to the process that looks into its own memory while they wait: see ``desk.py``."""
-LEASE: Final = 3.0
+LEASE: Final = float(os.environ.get("HOLDFAST_LEASE") or 3.0)
 """Seconds after which a worker that is gone has lost its run; short, so that nobody has to wait long for the second."""
 STOP_WITHIN: Final = 20.0
 

@@ -24,7 +24,7 @@ from tests.postgres import schemas
 
 COMMAND = (sys.executable, "-m", "holdfast")
 SOURCES = Path(holdfast.__file__).parents[1]
-WITHIN = 30.0  # seconds; far above what anything here takes
+WITHIN = 60.0  # seconds; far above what anything here takes, on a busy machine too
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

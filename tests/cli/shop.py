@@ -119,7 +119,7 @@ async def ask(ctx: Context) -> str:
 @app.agent
 async def retry(ctx: Context, marker: str) -> str:
     log.info("first")
-    await asyncio.sleep(0.6)  # longer than it lingers: it leaves memory
+    await ctx.promise("go", bool)  # it leaves memory
     log.info("second")
     return await ctx.step(flaky, marker).using(retries=1, backoff="10ms")
 

@@ -151,7 +151,7 @@ def test_an_admin_keeps_channels_over_http_too(tmp_path: Path, hook: Hook) -> No
         (dead,) = until(lambda: counter.shell.inside("channels", "dead", "--json").json["messages"])
         hook.status = 204
         assert counter.shell.inside("channels", "revive", "--all", "--json").json == {"revived": [dead["number"]]}
-        until(lambda: len(hook.got) == 2)
+        until(lambda: len(hook.got) >= 2)
         assert counter.shell.inside("channels", "test", "gone").code == 0
         assert counter.shell.inside("channels", "remove", "gone").code == 0
         assert counter.shell.inside("channels", "list", "--json").json == {"channels": []}

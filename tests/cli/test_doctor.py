@@ -107,7 +107,7 @@ def test_no_store_named_or_found_is_a_problem(shell: Shell) -> None:
 
 def test_a_killed_workers_runs_are_told_until_another_takes_them(shell: Shell) -> None:
     go = shell.folder / "go"
-    worker = shell.worker(HOLDFAST_LEASE="1")
+    worker = shell.worker(HOLDFAST_LEASE="4")
     shell.start("hold", f'"{go}"')
     until(lambda: "began" in shell.ledger)
     worker.kill()

@@ -13,7 +13,7 @@ import pytest
 
 from holdfast import App, Context, Settings
 from holdfast.cli.codes import Exit
-from tests.cli.shell import COMMAND, Shell
+from tests.cli.shell import COMMAND, WITHIN, Shell
 
 app = App("files")
 BINARY = bytes(range(256)) * 10_000
@@ -86,7 +86,7 @@ def test_files_as_json_and_as_of_an_entry(left: Left) -> None:
 def test_a_file_is_written_byte_by_byte(left: Left) -> None:
     printed = subprocess.run(
         (*COMMAND, "runs", "cat", left.run, "plots/a.png"),
-        cwd=left.shell.folder, env=left.shell.environment, capture_output=True, check=True, timeout=30,
+        cwd=left.shell.folder, env=left.shell.environment, capture_output=True, check=True, timeout=WITHIN,
     )  # fmt: skip
     assert printed.stdout == BINARY
     said = left.shell("runs", "cat", left.run, "plots/a.png", "--out", "copy.png", "--json")
@@ -122,6 +122,6 @@ def test_a_file_that_cannot_be_written_is_said(left: Left) -> None:
 def test_a_reader_that_stops_reading_ends_it(left: Left) -> None:
     script = f"{' '.join(COMMAND)} runs cat {left.run} plots/a.png | head -c 10 >/dev/null; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
-        ["bash", "-c", script], cwd=left.shell.folder, env=left.shell.environment, capture_output=True, timeout=30
+        ["bash", "-c", script], cwd=left.shell.folder, env=left.shell.environment, capture_output=True, timeout=WITHIN
     )
     assert (done.returncode, done.stderr) == (Exit.READER_GONE, b""), sys.executable

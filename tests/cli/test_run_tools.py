@@ -98,7 +98,7 @@ def test_named_runs_are_paused_and_resumed(depot: Depot) -> None:
 
 
 def test_a_running_run_shows_that_it_is_asked_to_pause(shell: Shell) -> None:
-    shell.worker()
+    worker = shell.worker()
     go = shell.folder / "go"
     run = shell.start("hold", json.dumps(str(go)), "--tag", "slow")
     until(lambda: "began" in shell.ledger)
@@ -107,6 +107,8 @@ def test_a_running_run_shows_that_it_is_asked_to_pause(shell: Shell) -> None:
     assert "pause asked" in shown.out
     assert "not now" in shown.out
     assert shell.inside("runs", "show", run, "--json").json["pause"]["at"]
+    assert worker.stderr is not None
+    until(lambda: "asked to pause" in worker.stderr.readline())  # it has heard of it, which may take a moment
     go.touch()
     until(lambda: shell.inside("runs", "list", "--status", "paused", "--tag", "slow", "--json").json["runs"])
     assert shell.ledger == ["first", "began", "ended"], "the step at work ended, none began"

@@ -18,6 +18,8 @@ def test_a_stopped_worker_finishes_its_step_and_hands_the_run_back(shell: Shell,
     run = shell.start("hold", json.dumps(str(go)))
     until(lambda: "began" in shell.ledger)
     first.send_signal(number)
+    assert first.stderr is not None
+    until(lambda: "finishing the steps that are at work" in first.stderr.readline())
     go.touch()
     assert end(first).code == 0
     handed_back = shell.inside("runs", "show", run, "--json").json
@@ -32,8 +34,10 @@ def test_a_stopped_worker_finishes_its_step_and_hands_the_run_back(shell: Shell,
 
 def test_signals_that_come_twice_still_stop_it_in_an_orderly_way(shell: Shell) -> None:
     worker = shell.worker("--agents", "ask")
+    worker.send_signal(signal.SIGSTOP)  # both come at once then, however slowly they are sent
     worker.send_signal(signal.SIGTERM)
     worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGCONT)
     assert end(worker).code == 0
     assert shell.inside("workers", "list", "--json").json == {"workers": []}
 
@@ -52,7 +56,7 @@ def test_a_step_that_takes_longer_than_the_grace_is_handed_back(shell: Shell) ->
 
 
 def test_its_heartbeat_what_it_hosts_and_how_many_runs_it_has_are_listed(shell: Shell) -> None:
-    first = shell.worker("--agents", "hold", HOLDFAST_LEASE="0.6")
+    first = shell.worker("--agents", "hold", HOLDFAST_LEASE="6")
     shell.worker("--agents", "price,ask")
     shell.start("hold", json.dumps(str(shell.folder / "go")))
     until(lambda: "began" in shell.ledger)
@@ -129,6 +133,8 @@ def test_a_blocked_run_is_resumed_after_its_code_was_mended(shell: Shell) -> Non
 def test_log_lines_of_bodies_and_steps_say_where_they_are(shell: Shell) -> None:
     worker = shell.worker("--log-format", "json")
     run = shell.start("retry", json.dumps(str(shell.folder / "marker")))
+    until(lambda: shell.inside("runs", "show", run, "--json").json["status"] == "waiting")
+    assert shell.inside("promise", "resolve", f"{run}/go", "true").code == 0
     assert shell("runs", "watch", run).code == 0
     worker.terminate()
     lines = [json.loads(line) for line in end(worker).err.splitlines()]

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from tests.server.house import House
 
 FOUND = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(FOUND is None, reason="needs Chromium: `apt-get install chromium`")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-_PATIENCE = 20_000  # milliseconds that a condition may take on a busy machine
+_PATIENCE = 60_000  # milliseconds that a condition may take on a busy machine
 
 
 class Visitor:
@@ -40,6 +40,11 @@ class Visitor:
     async def open(self, path: str) -> None:
         await self.page.goto(self.url + path)
 
+    async def follow(self, link: Locator) -> None:
+        """Click on what leads to another page, and wait until that one is there: a click alone may return before."""
+        async with self.page.expect_navigation():
+            await link.click()
+
     async def text(self) -> str:
         return await self.page.inner_text("main")
 
@@ -48,7 +53,7 @@ class Visitor:
 async def browsing() -> AsyncIterator[Browser]:
     """A browser that is closed at the end."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=FOUND, args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=FOUND, args=_FLAGS, timeout=_PATIENCE)
         try:
             yield browser
         finally:
@@ -59,10 +64,11 @@ async def visit(browser: Browser, built: House, url: str, name: str, *roles: str
     """Somebody logs in by their one-time link, as people do."""
     await built.people.ensure(name, roles or ("adjuster",), by="test")
     secret = await built.people.sessions.link(name, by="test")
-    page = await (await browser.new_context(**how)).new_page()
-    page.set_default_timeout(_PATIENCE)
+    context = await browser.new_context(**how)
+    context.set_default_timeout(_PATIENCE)
+    page = await context.new_page()
     visitor = Visitor(page, url)
     await visitor.open(f"/login/{secret}")
-    await page.get_by_role("button", name="Log in").click()
+    await visitor.follow(page.get_by_role("button", name="Log in"))
     await page.wait_for_url("**/inbox")
     return visitor

@@ -22,7 +22,7 @@ async def test_log_in_read_the_context_edit_the_plan_approve_and_the_run_goes_on
     approval = await asked(built, carry_out("bring the pump"))
     async with served(built) as url, browsing() as browser:
         ann = await visit(browser, built, url, "ann")
-        await ann.page.get_by_role("link", name="Plan").click()
+        await ann.follow(ann.page.get_by_role("link", name="Plan"))
         read = await ann.text()
         for known in ("the claim is above the limit", "LOOKED AT BRING THE PUMP", "confidence", "0.72", "900"):
             assert known in read
@@ -30,7 +30,7 @@ async def test_log_in_read_the_context_edit_the_plan_approve_and_the_run_goes_on
         await ann.page.get_by_label("budget").fill("450")
         await ann.page.get_by_label("urgent").check()
         await ann.page.get_by_label("stops").fill('["depot", "dyke"]')
-        await ann.page.get_by_role("button", name="Approve with changes").click()
+        await ann.follow(ann.page.get_by_role("button", name="Approve with changes"))
         await ann.page.get_by_text("Approved by ann").wait_for()
         assert ann.faults == []
     assert await result(built, approval.run_id) == (
@@ -64,7 +64,7 @@ async def test_whose_own_request_it_is_may_reject_it_and_not_hand_it_on(built: H
     await asked_by(built, run)
     async with served(built) as url, browsing() as browser:
         ann = await visit(browser, built, url, "ann")
-        await ann.page.get_by_role("link", name="Plan").click()
+        await ann.follow(ann.page.get_by_role("link", name="Plan"))
         assert "You may not approve it: they have started the run" in await ann.text()
         for name in ("Approve as it is", "Approve with changes", "Hand it on"):
             assert await ann.page.get_by_role("button", name=name, include_hidden=True).count() == 0
@@ -98,7 +98,7 @@ async def test_of_two_browsers_one_wins_and_the_other_is_told_who_and_when(built
         both = [await visit(browser, built, url, name, java_script_enabled=False) for name in ("ann", "bo")]
         for one in both:
             await one.open(f"/inbox/{approval.id}")
-        await asyncio.gather(*(one.page.get_by_role("button", name="Approve as it is").click() for one in both))
+        await asyncio.gather(*(one.follow(one.page.get_by_role("button", name="Approve as it is")) for one in both))
         told = [await one.text() for one in both]
         lost = [text for text in told if "Nothing was done with what you sent" in text]
         assert len(lost) == 1
@@ -147,15 +147,15 @@ async def test_it_works_without_javascript_and_enter_decides_nothing(built: Hous
         await ann.page.get_by_label("amount").fill("7")
         await ann.page.get_by_label("amount").press("Enter")
         assert await built.store.approval(approval.id) == approval
-        await ann.page.get_by_role("button", name="Approve as it is").click()
+        await ann.follow(ann.page.get_by_role("button", name="Approve as it is"))
         assert "you changed something" in await ann.text()
         assert await ann.page.get_by_label("amount").input_value() == "7"
-        await ann.page.get_by_role("button", name="Approve with changes").click()
+        await ann.follow(ann.page.get_by_role("button", name="Approve with changes"))
         assert "Approved by ann" in await ann.text()
         await ann.open("/inbox")
         await ann.page.get_by_role("checkbox").check()
-        await ann.page.get_by_role("button", name="Approve…").click()
-        await ann.page.get_by_role("button", name="Approve it").click()
+        await ann.follow(ann.page.get_by_role("button", name="Approve…"))
+        await ann.follow(ann.page.get_by_role("button", name="Approve it"))
         assert "Recorded: 1 case" in await ann.text()
     assert [await result(built, one.run_id) for one in (approval, other)] == ["paid 7 by ann", "paid 90 by ann"]
 

@@ -27,7 +27,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LIMIT_S = 100
+LIMIT_S = 240
 
 
 def run_python(code: str, page: Path, line: int) -> None:

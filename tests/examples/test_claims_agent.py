@@ -12,7 +12,7 @@ import pytest
 from pydantic_ai import ModelHTTPError, ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from examples.claims.agent import app, process
+from examples.claims.agent import PACE, app, process
 from examples.claims.demo import advised
 from examples.claims.generate import write_claims
 from examples.claims.ledger import LEDGER, STEPS, recorded_units
@@ -24,6 +24,11 @@ from tests.integrations.provider import call_of, serving
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = 60
+UNHURRIED = {name: value for name, value in os.environ.items() if name != LEDGER} | {
+    PACE: "1.2", "HOLDFAST_LEASE": "6", "HOLDFAST_STALL": "100",
+}  # fmt: skip
+"""Who watches has seconds to kill the worker before it is done; a worker that is kept waiting keeps its lease, and
+nobody is told that a machine was slow."""
 REVIEW = ("reviewer:model#1.1", "reviewer.figures#1.figures", "reviewer.same_loss#1.same_loss", "reviewer:model#1.2")
 """The reviewer's steps, of each claim that needs a person."""
 
@@ -86,8 +91,7 @@ def test_a_reviewer_that_fails_loses_no_assessment(file: Path, monkeypatch: pyte
 
 def test_the_demo_survives_a_kill_and_repeats_nothing(file: Path) -> None:
     command = [sys.executable, "-m", "examples.claims.demo", "--data", str(file)]
-    environment = {name: value for name, value in os.environ.items() if name != LEDGER}
-    demo = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    demo = subprocess.run(command, cwd=ROOT, env=UNHURRIED, capture_output=True, text=True, timeout=200, check=False)
     assert (demo.returncode, demo.stderr) == (0, "")
     assert "worker A is killed (SIGKILL, pid " in demo.stdout
     counted = {
@@ -118,12 +122,12 @@ def test_with_a_model_the_same_code_asks_it(file: Path) -> None:
         return call_of("figures", {})
 
     with serving(answer) as provider:
-        environment = {name: value for name, value in os.environ.items() if name != LEDGER} | {
+        environment = UNHURRIED | {
             "MODEL": "openai-chat:gpt-4o", "OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "none",
         }  # fmt: skip
         command = [sys.executable, "-m", "examples.claims.demo", "--data", str(file)]
         demo = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
         )
     assert (demo.returncode, demo.stderr) == (0, "")
     persons = for_a_person(by_plain_code(file))

@@ -249,7 +249,7 @@ async def test_outside_a_run_it_works_and_says_once_that_it_is_not_durable(caplo
     with caplog.at_level(logging.WARNING, "holdfast.agent"):
         assert (await agent.run("go")).output == "hi"
         assert (await agent.run("go")).output == "hi"
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "holdfast.agent"] == [
         "agent free runs outside of a Holdfast run: nothing of it is recorded. Call it in the body of an @app.agent"
     ]
 
@@ -268,7 +268,7 @@ async def test_in_a_step_it_is_part_of_the_step(app: App[None], caplog: pytest.L
         run = await t.start(body())
         assert await run.result() == "hi"
         assert await run.recorded() == ["test_in_a_step_it_is_part_of_the_step.ask#1"]
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert [record.getMessage() for record in caplog.records if record.name == "holdfast.agent"] == []
 
 
 async def test_runs_of_one_agent_side_by_side(app: App[None]) -> None:
@@ -330,7 +330,7 @@ async def test_a_changed_prompt_keeps_the_recorded_answer_and_logs_drift(
         run = await t.start(body())
         await t.quiet()
     new, _ = deployed("be thorough")
-    async with new.test(store=url, check_replay=False) as t, asyncio.timeout(20):
+    async with new.test(store=url, check_replay=False) as t, asyncio.timeout(60):
         await t.resolve(f"{run.id}/on", True)
         assert await (await t.get(run.id)).result() == ["be brief", "be thorough"]
     assert "a:model#1.1 was recorded with other arguments" in caplog.text
@@ -379,7 +379,7 @@ async def test_a_cancel_reaches_the_agent_and_its_tool(app: App[None]) -> None:
             ended.set()
 
     body = body_of(app, agent)
-    async with app.test() as t, asyncio.timeout(30):
+    async with app.test() as t, asyncio.timeout(60):
         run = await t.start(body("go"))
         await begun.wait()
         await run.cancel()

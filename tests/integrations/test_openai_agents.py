@@ -117,7 +117,7 @@ async def test_streams_are_told_to_watchers_and_recorded_as_the_response(app: Ap
             pass
         return str(streamed.final_output)
 
-    async with app.test() as t, asyncio.timeout(30):
+    async with app.test() as t, asyncio.timeout(60):
         run = await t.start(body())
         kinds = [event.kind async for event in run.events()]
         assert await run.result() == "it rains"
@@ -212,7 +212,7 @@ async def test_outside_a_run_it_works_and_says_so_once(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING, "holdfast.agent"):
         for said in ("one", "two"):
             assert (await Runner.run(durable(bench.agent), "go", run_config=QUIET)).final_output == said
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "holdfast.agent"] == [
         "agent free runs outside of a Holdfast run: nothing of it is recorded. Call it in the body of an @app.agent"
     ]
 
@@ -327,4 +327,4 @@ async def test_each_agent_is_said_to_be_undurable_by_itself(caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING, "holdfast.agent"):
         for agent in agents * 2:
             await Runner.run(durable(agent), "go", run_config=QUIET)
-    assert len(caplog.records) == 2
+    assert [record.name for record in caplog.records].count("holdfast.agent") == 2

@@ -46,7 +46,7 @@ async def test_they_come_before_the_message_is_recorded(app: App[None]) -> None:
     go_on = asyncio.Event()
     agent = Agent(slow_talker(go_on), name="a", capabilities=[Durable(stream=True)])
     body = body_of(app, agent)
-    async with app.test() as t, asyncio.timeout(30):
+    async with app.test() as t, asyncio.timeout(60):
         run = await t.start(body("go"))
         text = ""
         async for event in run.events():
@@ -72,7 +72,7 @@ async def test_an_attempt_that_is_repeated_says_so(app: App[None]) -> None:
     durable = Durable[None](stream=True, event_stream_handler=fail_once, model_steps=twice)
     agent = Agent(slow_talker(), name="a", capabilities=[durable])
     body = body_of(app, agent)
-    async with app.test() as t, asyncio.timeout(30):
+    async with app.test() as t, asyncio.timeout(60):
         run = await t.start(body("go"))
         seen: list[RunEvent] = []
 
@@ -133,7 +133,7 @@ def test_they_reach_another_process(tmp_path: Path, nursery: Nursery) -> None:
             await asked_to_stop()
 
     async def listen() -> str:
-        async with app.connect(url) as client, asyncio.timeout(30):
+        async with app.connect(url) as client, asyncio.timeout(60):
             run = await client.start(body())
             events = run.events()
             await client.resolve(f"{run.id}/listening", True)
@@ -155,7 +155,7 @@ async def test_any_step_may_tell(app: App[None]) -> None:
     async def body(ctx: Context) -> int:
         return await ctx.step(load)
 
-    async with app.test() as t, asyncio.timeout(30):
+    async with app.test() as t, asyncio.timeout(60):
         run = await t.start(body())
         seen = [event async for event in run.events()]
     assert [(event.number, event.kind, event.data) for event in seen] == [
@@ -182,7 +182,7 @@ async def test_what_cannot_be_told_costs_nothing(app: App[None], caplog: pytest.
     async def body(ctx: Context) -> int:
         return await ctx.step(load)
 
-    async with app.test() as t, asyncio.timeout(30):
+    async with app.test() as t, asyncio.timeout(60):
         run = await t.start(body())
         seen = [(event.kind, event.data) async for event in run.events()]
         assert await run.result() == 1
@@ -215,7 +215,7 @@ async def test_the_end_of_a_run_is_news_to_who_listens_and_nobody_asks_for_it_me
     async def body(ctx: Context) -> bool:
         return await ctx.promise("on", bool)
 
-    async with app.test(always_suspend=True) as t, asyncio.timeout(30):
+    async with app.test(always_suspend=True) as t, asyncio.timeout(60):
         run = await t.start(body())
         listening = asyncio.create_task(_all(run.events()))
         await t.quiet()

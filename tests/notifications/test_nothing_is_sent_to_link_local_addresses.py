@@ -72,7 +72,7 @@ async def test_a_name_that_leads_there_is_not_connected_to(store: Store, kind: s
 async def test_what_is_allowed_is_reached(store: Store, kind: str) -> None:
     reach = Reach(refused=NOT_HERE.refused, allowed=(HERE,))
     async with Receiver([answers(200)]) as receiver, office(store, reach=reach) as at:
-        there = f"127.0.0.1:{urlsplit(receiver.url).port}/hook"
+        there = f"127.0.0.1:{urlsplit(receiver.url).port}/hook?cto=60&rto=60"  # apprise gives up after 4 s otherwise
         await at.channel(f"{'http' if kind == 'webhook' else 'json'}://{there}")
         await at.ask()
         await at.work()

@@ -18,15 +18,15 @@ async def test_what_is_asked_is_told_soon_and_what_is_to_wait_when_its_time_has_
         service.start()
         try:
             await at.ask("urgent", risk=50)
-            await asyncio.wait_for(receiver.arrived.wait(), 10)
+            await asyncio.wait_for(receiver.arrived.wait(), 60)
             receiver.arrived.clear()
             await at.ask("calm")
             while await store.next_message() is None or await store.next_message() < at.clock.now() + SECOND:
-                await asyncio.wait_for(service.settled.wait(), 10)
+                await asyncio.wait_for(service.settled.wait(), 60)
                 await asyncio.sleep(0)
             assert not receiver.arrived.is_set()
             at.clock.set(at.clock.now() + 900 * SECOND)
-            await asyncio.wait_for(receiver.arrived.wait(), 10)
+            await asyncio.wait_for(receiver.arrived.wait(), 60)
             assert [got.about for got in receiver.got] == [["urgent"], ["calm"]]
         finally:
             await service.stop()

@@ -60,14 +60,14 @@ class Pooler:
                 os.chown(path, found.pw_uid, found.pw_gid)
             command[1:1] = ["-u", "nobody"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._answers():
             assert self._process.poll() is None and time.monotonic() < deadline, "the pooler does not start"
         return self
 
     def __exit__(self, *error: object) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answers(self) -> bool:

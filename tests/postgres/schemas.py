@@ -137,5 +137,5 @@ async def _empty(schema: str) -> None:
 
 async def _drop(schema: str) -> None:
     con = await asyncpg.connect(Address.of(base()).dsn, statement_cache_size=0)
-    await con.execute(f'SET lock_timeout = "2s"; DROP SCHEMA IF EXISTS {Names(schema).quoted} CASCADE')
+    await con.execute(f'SET lock_timeout = "30s"; DROP SCHEMA IF EXISTS {Names(schema).quoted} CASCADE')
     await con.close()

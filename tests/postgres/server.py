@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.places import DISK
 
 _UNPRIVILEGED = "nobody"  # PostgreSQL does not run as root
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(20_000, 32_000)
 _QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=96MB", "max_connections=200", "max_wal_size=2GB")
 _SAFE = ("shared_buffers=64MB", "max_connections=100")
 
@@ -30,10 +33,12 @@ def binaries() -> Path:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that nobody listens on, nor gets from the system before it is used: those begin higher."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

@@ -178,7 +178,7 @@ async def asked_when(built: House, run: str, met: Callable[[Approval], bool]) ->
 
 async def result(built: House, run_id: str) -> Any:
     """What a run returns."""
-    return await (await built.runtime.get(run_id)).result(timeout="20s")
+    return await (await built.runtime.get(run_id)).result(timeout="60s")
 
 
 async def ended(built: House, run_id: str) -> None:

@@ -30,7 +30,7 @@ class Slow:
     def look(self, *, deep: bool = False) -> Look:
         self.looks += 1
         self.begun.set()
-        assert self.end.wait(30)
+        assert self.end.wait(60)
         return Look(findings=(), contents=None)
 
 
@@ -76,7 +76,7 @@ async def test_one_look_at_a_time_whoever_waits_for_it(built: House, monkeypatch
     slow, olga = Slow(), await built.caller("olga", "operator")
     monkeypatch.setattr(built.store, "health", lambda: slow)
     first = asyncio.create_task(olga.get("/api/doctor"))
-    assert await asyncio.to_thread(slow.begun.wait, 30)
+    assert await asyncio.to_thread(slow.begun.wait, 60)
     assert problem(await olga.get("/api/doctor")) == (503, "busy")
     first.cancel()  # its caller has gone: the look goes on, and is still the only one
     await asyncio.gather(first, return_exceptions=True)

@@ -59,7 +59,7 @@ class Served(threading.Thread):
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._told.set)
-        self.join(30)
+        self.join(60)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -68,7 +68,7 @@ def house_served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     url = f"sqlite:///{folder}/api.db" if request.param == "sqlite" else schemas.take()
     served = Served(url)
     served.start()
-    assert served.ready.wait(30)
+    assert served.ready.wait(60)
     yield served
     served.stop()
     if request.param == "postgres":
@@ -100,7 +100,7 @@ def tried(operation: Any, house_served: Served, mode: GenerationMode, examples: 
         given_id = str((case.path_parameters or {}).get("run_id", ""))
         if len(given_id) % 2:  # else hardly any would be there
             case.path_parameters["run_id"] = house_served.runs[len(given_id) % 4]
-        answer = case.call(headers={"Authorization": f"Bearer {house_served.token}"})
+        answer = case.call(headers={"Authorization": f"Bearer {house_served.token}"}, timeout=60)
         case.validate_response(answer, checks=CHECKS)
 
     try_one()

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+
+
+class _Begun(SpanProcessor):
+    """Notes in which order spans begin: clocks may go back."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        self.ids.append(span.get_span_context().span_id)
 
 
 class Spans:
@@ -18,6 +28,8 @@ class Spans:
         self._exporter = InMemorySpanExporter()
         self.provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self._begun = _Begun()
+        self.provider.add_span_processor(self._begun)
 
     @property
     def all(self) -> Sequence[ReadableSpan]:
@@ -26,7 +38,9 @@ class Spans:
 
     def named(self, name: str) -> list[ReadableSpan]:
         """Those of this name, in the order in which they began."""
-        return sorted((span for span in self.all if span.name == name), key=lambda span: span.start_time or 0)
+        return sorted(
+            (span for span in self.all if span.name == name), key=lambda span: self._begun.ids.index(ids(span)[1])
+        )
 
     def one(self, name: str) -> ReadableSpan:
         """The only one of this name."""

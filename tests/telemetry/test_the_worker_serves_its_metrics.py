@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import Shell, end, until
+from tests.cli.shell import WITHIN, Shell, end, until
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def scrape(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=WITHIN) as answer:
         return str(answer.read().decode())
 
 
@@ -32,12 +32,15 @@ def test_a_worker_serves_its_metrics_until_it_is_stopped(shell: Shell) -> None:
     assert url.startswith("http://127.0.0.1:"), "nobody else's business unless told otherwise"
     run = shell.start("price", '{"id": "order-4711"}')
     assert shell("runs", "watch", run).code == 0
-    until(lambda: 'holdfast_runs{agent="price",status="succeeded",version="1"} 1.0' in scrape(url))
+    for comes_about in (
+        'holdfast_runs{agent="price",status="succeeded",version="1"} 1.0',
+        'holdfast_activations{agent="price"} 0.0',  # a moment after others are told that the run has ended
+    ):
+        until(lambda line=comes_about: line in scrape(url).splitlines())
     said = scrape(url)
     for line in (
         'holdfast_step_attempts_total{agent="price",op="step",outcome="succeeded",step="note"} 1.0',
         'holdfast_schedule_to_start_seconds_count{agent="price"} 1.0',
-        'holdfast_activations{agent="price"} 0.0',
         "holdfast_leases_lost_total 0.0",
     ):
         assert line in said.splitlines()

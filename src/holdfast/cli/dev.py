@@ -92,14 +92,19 @@ class _Reloader:
         stop = asyncio.Event()
         for number in STOP:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        changes = watchfiles.awatch(
+            Path.cwd(), watch_filter=watchfiles.PythonFilter(), stop_event=stop, raise_interrupt=False
+        )
+        first = asyncio.ensure_future(anext(changes, None))
+        await asyncio.sleep(0)  # it watches from here on: what changes while the child begins is seen
         await self._begin()
         try:
-            async for changes in watchfiles.awatch(
-                Path.cwd(), watch_filter=watchfiles.PythonFilter(), stop_event=stop, raise_interrupt=False
-            ):
-                logger.info("%s changed: beginning again", ", ".join(sorted(Path(path).name for _, path in changes)))
+            changed = await first
+            while changed:
+                logger.info("%s changed: beginning again", ", ".join(sorted(Path(path).name for _, path in changed)))
                 await self._end()
                 await self._begin()
+                changed = await anext(changes, None)
         finally:
             await self._end()
 

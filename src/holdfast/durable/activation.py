@@ -160,6 +160,7 @@ class Activation:
         """Begin nothing more, and leave the run paused once the effects at work are recorded."""
         if self.core is not None and self.core.cancelling is None:
             self._pausing = self._leaving = True
+            self.say(logging.INFO, "asked to pause: what is at work ends, nothing more begins")
 
     def _leave(self) -> None:
         if not self._pausing:
