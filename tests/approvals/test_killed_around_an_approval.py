@@ -14,13 +14,12 @@ from holdfast import App, Approve, Approved, Context, DeskRefused, Escalate, Per
 from holdfast.approvals.case import InboxFilter
 from holdfast.durable.calls import Call
 from holdfast.runtime import open_store
-from holdfast.store.base import Store
 from holdfast.store.postgres import PostgresStore
 from holdfast.store.sqlite import SqliteStore
 from tests.crash.ledger import noted
 from tests.crash.place import Place
 from tests.crash.processes import Nursery, die
-from tests.crash.records import Snapshot, ask
+from tests.crash.records import Snapshot
 
 app = App("till")
 ANN, BOB = (Person(name=name, roles=frozenset({"adjuster"})) for name in ("ann", "bob"))
@@ -109,12 +108,6 @@ async def _look(place: Place) -> None:
             assert sum(action in ("approval.approved", "approval.rejected", "approval.expired") for action in told) == 1
 
 
-async def _end_leases(store: Store) -> None:
-    """Let the leases of the dead end now: that they end by themselves is tested elsewhere."""
-    for worker in await store.workers():
-        await store.release(worker.id)
-
-
 class Life:
     """A process that is killed the n-th time it comes to a point, and the one that goes on."""
 
@@ -129,7 +122,7 @@ class Life:
             return False
         assert self._doomed.was_killed, f"{self._doomed.name} ended with {self._doomed.status} instead"
         self._before = Snapshot.take(self._place.store)
-        ask(self._place.store, _end_leases)
+        self._place.bury(self._doomed)
         self._survivor = self._nursery.fork(lambda: _work(self._place), f"after {self._doomed.name}")
         return True
 
