@@ -17,7 +17,7 @@ BEGIN
     RETURN QUERY
         SELECT a.n, a.id, r.id, r.root, r.agent, r.version, a.key, a.state, a.revision, a.asked, a.risk, a.due_at,
                a.digest, a.body, a.created_at, a.decided_at, a.decision,
-       coalesce((SELECT top.started_by FROM holdfast.runs AS top WHERE top.id = r.root), '')
+               coalesce((SELECT top.started_by FROM holdfast.runs AS top WHERE top.id = r.root), '')
         FROM holdfast.approvals AS a JOIN holdfast.runs AS r ON r.rid = a.rid
         WHERE a.state = _state AND a.risk <= _risk AND (a.risk < _risk OR a.n > _n)
           AND (_to IS NULL OR a.asked = '{}' OR a.asked && _to)
