@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -99,17 +100,18 @@ class Server:
             self._process = None
 
     def kill(self) -> None:
-        """Kill every process of it, as a machine does that loses its power."""
+        """Kill every process of it, as a machine does that loses its power. None is left when this returns."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        self._process.kill()
-        for child in children:
-            try:
-                os.kill(int(child), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        postmaster = self._process.pid
+        self._process.send_signal(signal.SIGSTOP)  # so that it begins no more of them
+        _until(lambda: _state(postmaster) == "T")
+        children = [int(child) for child in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()]
+        for pid in (postmaster, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(60)
         self._process = None
+        _until(lambda: all(_state(child) in "ZX" for child in children))  # the next one would find their memory in use
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop and start it."""
@@ -157,3 +159,18 @@ def _passable(place: Path) -> bool:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _state(pid: int) -> str:
+    """What a process does, as the kernel writes it: T is stopped, Z and X are dead. Nothing if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _until(comes: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not comes():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)  # until the kernel has done it; it tells nobody
