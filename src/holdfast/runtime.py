@@ -316,10 +316,12 @@ class App(Generic[D]):
             raise BadOption(f"app.run({call!r}): write a call of an agent, such as app.run(adjust(claim))")
         if fresh and key is not None:
             raise BadOption(f"app.run(key={key!r}, fresh=True): a key never starts a second run; leave out one of them")
+        async with self.connect(store) as client:  # before there is a worker, which might have ended it by then
+            found = None if fresh else await self._earlier(client, call, key)
+            said = "" if found is None else await _told(client, found)
         async with self.open(store) as runtime:
-            found = None if fresh else await self._earlier(runtime, call, key)
             handle: StoredRun[R] = await runtime.start(call, key=key) if found is None else StoredRun(runtime, found.id)
-            console.say(f"started run {handle.id}" if found is None else await _told(runtime, found))
+            console.say(said or f"started run {handle.id}")
             await runtime.resume(handle.id)
             async with console.following(runtime, handle):
                 return await handle.result()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from holdfast import App, BadOption, Context, KeyConflict, RunFailed, UsageError
+from holdfast import App, BadOption, Client, Context, KeyConflict, RunFailed, Runtime, UsageError
+from holdfast.store.base import RunFilter
 from tests.kernel.making import World
 
 
@@ -52,6 +53,21 @@ def test_run_again_it_resumes_the_unfinished_run_of_the_same_call_and_says_so(
     assert app.run(script(["a", "b"]), store=url) == ["a", "b"]
     assert f"holdfast: resuming run {run_id}" in capsys.readouterr().err
     assert world.done == ["a", "b"]
+
+
+def test_it_is_found_however_fast_the_worker_goes_on_with_it(
+    app: App, world: World, script: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, find = unfinished(app, script, url), Client.find
+
+    async def after_the_worker(self: Client, which: RunFilter) -> Any:
+        if isinstance(self, Runtime):
+            await (await self.get(run_id)).result()
+        return await find(self, which)
+
+    monkeypatch.setattr(Client, "find", after_the_worker)
+    assert app.run(script(["a", "b"]), store=url) == ["a", "b"]
+    assert world.done == ["a", "b"], "once, and not by another run again"
 
 
 def test_what_was_recorded_before_is_not_done_again(
