@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
+from holdfast import script
 from holdfast.approvals.deadlines import Deadlines
 from holdfast.approvals.notifications.service import Notifications
 from holdfast.client import Client
@@ -19,16 +20,15 @@ from holdfast.context import Context
 from holdfast.durable.calls import Call, Effect, Options
 from holdfast.durable.catalog import Agent, Catalog, Tool, ToolContext
 from holdfast.durable.chores import Chore
-from holdfast.durable.client import StoredRun
 from holdfast.durable.retention import Retention
+from holdfast.durable.storedrun import StoredRun
 from holdfast.durable.timekeeper import Timekeeper, clock_of
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, StoreUnusable, UsageError
 from holdfast.people import People
 from holdfast.records.journal import Op
-from holdfast.records.run import Run, Status
 from holdfast.settings import Settings
-from holdfast.store.base import Health, RunFilter, Store
+from holdfast.store.base import Health, Store
 
 if TYPE_CHECKING:  # test equipment sits above the runtime and is not loaded in production
     from holdfast.testing import Rig
@@ -316,36 +316,17 @@ class App(Generic[D]):
             raise BadOption(f"app.run({call!r}): write a call of an agent, such as app.run(adjust(claim))")
         if fresh and key is not None:
             raise BadOption(f"app.run(key={key!r}, fresh=True): a key never starts a second run; leave out one of them")
-        async with self.connect(store) as client:  # before there is a worker, which might have ended it by then
-            found = None if fresh else await self._earlier(client, call, key)
-            said = "" if found is None else await _told(client, found)
-        async with self.open(store) as runtime:
-            handle: StoredRun[R] = await runtime.start(call, key=key) if found is None else StoredRun(runtime, found.id)
-            console.say(said or f"started run {handle.id}")
-            await runtime.resume(handle.id)
-            async with console.following(runtime, handle):
-                return await handle.result()
-
-    async def _earlier(self, client: Client, call: Call[Any], key: str | None) -> Run | None:
-        """The run to go on with: of that key, or the unfinished one of the same call."""
-        digest = call.digest()
-        if key is not None:
-            run = await client.store.by_key(call.target.name, key)
-            return run if run is not None and run.digest == digest else None  # start() refuses a conflict
-        statuses = (Status.QUEUED, Status.RUNNING, Status.WAITING, Status.PAUSED, Status.BLOCKED)
-        runs = await client.find(RunFilter(agent=call.target.name, statuses=statuses, roots_only=True, limit=1000))
-        return next(
-            (run for run in runs if run.digest == digest and run.version == call.version and run.key is None), None
-        )
-
-
-async def _told(client: Client, run: Run) -> str:
-    """What to say of a run that was found."""
-    if run.status.ended:
-        return f"found run {run.id}, which has {run.status}"
-    said = f"resuming run {run.id} ({run.entries} entries recorded)"
-    owner = next((worker for worker in await client.workers() if worker.id == run.worker), None)
-    return said if owner is None else f"{said}, once the lease of process {owner.pid} on {owner.host} has ended"
+        async with self.connect(store) as client:
+            # before there is a worker, which might have ended it by then
+            found = None if fresh else await script.earlier(client, call, key)
+            said = "" if found is None else await script.told(client, found)
+            async with self.assemble(client.store) as runtime:
+                handle: StoredRun[R]
+                handle = await runtime.start(call, key=key) if found is None else StoredRun(runtime, found.id)
+                console.say(said or f"started run {handle.id}")
+                await runtime.resume(handle.id)
+                async with console.following(runtime, handle):
+                    return await handle.result()
 
 
 def chores_of(store: Store, clock: Clock) -> list[Chore]:

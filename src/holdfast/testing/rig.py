@@ -15,9 +15,10 @@ from holdfast.approvals.case import InboxFilter
 from holdfast.clock import Duration, VirtualClock, boot_seconds, micros
 from holdfast.durable.calls import Call
 from holdfast.durable.catalog import Tool
-from holdfast.durable.client import StoredRun, needs_a_person
+from holdfast.durable.client import needs_a_person
 from holdfast.durable.handles import Run
 from holdfast.durable.points import POINTS, on_reach
+from holdfast.durable.storedrun import StoredRun
 from holdfast.durable.worker import Worker
 from holdfast.errors import BadOption, HoldfastError
 from holdfast.runtime import Runtime, chores_of, open_store

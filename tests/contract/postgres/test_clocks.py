@@ -11,7 +11,7 @@ import pytest
 
 from holdfast import App, Context, Settings
 from holdfast.clock import SECOND, SharedClock
-from holdfast.durable.client import StoredRun
+from holdfast.durable.storedrun import StoredRun
 from holdfast.durable.timekeeper import Timekeeper, clock_of, follow
 from holdfast.records.run import Status
 from holdfast.store.base import Store
