@@ -40,8 +40,8 @@ class Held:
     bytes: int
 
     def since(self, before: "Held", runs: int) -> tuple[float, float]:
-        """Tasks and bytes more than before, by run."""
-        return (self.tasks - before.tasks) / runs, (self.bytes - before.bytes) / runs
+        """Tasks and bytes more than before, by run; none if there are fewer: the worker had some of its own."""
+        return max(0, self.tasks - before.tasks) / runs, max(0, self.bytes - before.bytes) / runs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,10 +81,9 @@ async def at_the_desk(store: str, ledger: Path, count: int) -> Decided | None:
         settled = await run.result()
         took = await _milliseconds(runtime, done)
     tasks, size = waits.since(before, count)
-    tasks = max(tasks, 0.0)  # fewer: the worker had one of its own before
     tasks_at_work, bytes_at_work = at_work.since(before, runs_at_work)
     return Decided(
-        waiting=count, tasks=tasks, bytes=max(size, 0), tasks_at_work=tasks_at_work, bytes_at_work=bytes_at_work,
+        waiting=count, tasks=tasks, bytes=size, tasks_at_work=tasks_at_work, bytes_at_work=bytes_at_work,
         stored=stored,
         commands=["holdfast inbox list --limit 1", f"holdfast inbox approve {case['id']} --edit {edit} --by {PERSON}"],
         said=[f"risk {case['risk']}: {case['because']}", f"{done['state']} by {PERSON}"],

@@ -38,7 +38,6 @@ logger = logging.getLogger("holdfast.approvals")
 _PAGE, _OTHERS = 200, 50
 _SAID = 500  # characters of what the audit trail says of a refusal
 EVERYTHING_PENDING = InboxFilter()
-_NO_ROLES: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -305,7 +304,7 @@ class Desk:
         """Refuse names that nobody has: what is asked of them would be asked of nobody."""
         now = self._client.now()
         for name in to:
-            if not name.startswith(ROLE) and await self._people.roles_since(name, now, _NO_ROLES) is None:
+            if not name.startswith(ROLE) and await self._people.roles_since(name, now, frozenset()) is None:
                 raise BadOption(f"nobody is known as {name[:120]!r} here: `holdfast people list` shows who is")
 
     async def _row(self, approval_id: str) -> Approval:

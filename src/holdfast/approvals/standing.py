@@ -24,7 +24,7 @@ _SUMS = Context(prec=50, rounding=ROUND_UP, traps=[])  # what no sum can hold is
 
 
 class Makers(Protocol):
-    """Who tells what the makers of standing approvals may do by now."""
+    """Who tells what people may do by now: the makers of standing approvals, and those to whom a case is handed."""
 
     async def roles_since(self, name: str, at: int, otherwise: frozenset[str]) -> frozenset[str] | None:
         """The roles that somebody has now, who was known at a time and has been since; None: they are not, any more.

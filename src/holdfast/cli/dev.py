@@ -95,18 +95,17 @@ class _Reloader:
         changes = watchfiles.awatch(
             Path.cwd(), watch_filter=watchfiles.PythonFilter(), stop_event=stop, raise_interrupt=False
         )
-        first = asyncio.ensure_future(anext(changes, None))
-        await asyncio.sleep(0)  # it watches from here on: what changes while the child begins is seen
-        await self._begin()
-        try:
-            changed = await first
-            while changed:
+        while True:
+            next_change = asyncio.ensure_future(anext(changes, None))
+            await asyncio.sleep(0)  # it watches from here on: what changes while the child begins is seen
+            await self._begin()
+            try:
+                changed = await next_change
+                if not changed:
+                    return
                 logger.info("%s changed: beginning again", ", ".join(sorted(Path(path).name for _, path in changed)))
+            finally:
                 await self._end()
-                await self._begin()
-                changed = await anext(changes, None)
-        finally:
-            await self._end()
 
     async def _begin(self) -> None:
         child = await asyncio.create_subprocess_exec(*self._command, "--link" if self._link else "--no-link")
