@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 import holdfast
 from holdfast.cli import main
+from tests import waiting
 from tests.cli import forked
 from tests.postgres import schemas
 
@@ -145,11 +145,7 @@ class Shell:
 
 def until(met: Callable[[], Any]) -> Any:
     """Wait for a condition that another process brings about."""
-    deadline = time.monotonic() + WITHIN
-    while not (found := met()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)  # between two looks at a condition, not instead of one
-    return found
+    return waiting.until(met, "it comes about", WITHIN)
 
 
 def end(process: subprocess.Popen[str]) -> Said:

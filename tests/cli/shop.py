@@ -39,14 +39,14 @@ def flaky(marker: str) -> str:
 def wait_for_file(path: str) -> str:
     note("began")
     while not Path(path).exists():
-        time.sleep(0.01)
+        time.sleep(0.01)  # a step that is at work until the test, another process, lets it end
     return note("ended")
 
 
 def never_ends(path: str) -> None:
     note("began")
     while not Path(path).exists():
-        time.sleep(0.01)
+        time.sleep(0.01)  # a thread that nothing can interrupt is what is tested
 
 
 @app.tool

@@ -223,7 +223,7 @@ BODIES = textwrap.dedent("""
         if MODE == "swallow":
             while True:
                 try:
-                    time.sleep(100)
+                    time.sleep(100)  # a body must not block: it is found out, and not waited for
                 except Exception:
                     pass
         if MODE == "connect":

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright
 from tests.server.house import House
 
 FOUND = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# A browser comes with the system, where the project installs nothing; tests/server looks at the pages without one.
 needs_browser = pytest.mark.skipif(FOUND is None, reason="needs Chromium: `apt-get install chromium`")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PATIENCE = 60_000  # milliseconds that a condition may take on a busy machine

@@ -69,16 +69,20 @@ def work(run: Run, do: Callable[[Any], Any], **changes: Any) -> Work:
     return Work(**{**fields, **changes})
 
 
-def end_lease(store: Store, worker_id: str) -> None:
-    """Let a worker's lease be over, as it is in time. Blocks until the store has heard of it."""
-    keeper = store.keeper(worker_id, ttl=0)
+def end_lease(store: Store, worker_id: str) -> bool:
+    """Let a worker's lease be over, as it is in time. Blocks until the store has heard of it.
+
+    False if it was over before.
+    """
+    keeper, asked_before = store.keeper(worker_id, ttl=0), False
     while True:
         try:
-            keeper.renew()
-        except StoreBusy:  # it has a second to answer, which a busy server may not keep to
+            held = keeper.renew()
+        except StoreBusy:  # it has a second to answer, which a busy server may not keep to; it may have done it
+            asked_before = True
             continue
-        break
-    keeper.close()
+        keeper.close()
+        return held or asked_before
 
 
 class Hand:
@@ -121,7 +125,7 @@ class Hand:
 
     def lose_lease(self) -> None:
         """Let the lease expire, without any waiting."""
-        end_lease(self.store, self.id)
+        assert end_lease(self.store, self.id)
 
 
 async def fresh(store: Store, run: Run) -> Run:

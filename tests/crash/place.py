@@ -12,9 +12,10 @@ from holdfast.store.base import Store
 from holdfast.store.sqlite.turnstile import Turnstile
 from tests.contract.making import end_lease
 from tests.crash.ledger import Ledger
-from tests.crash.processes import Process, until
+from tests.crash.processes import Process
 from tests.crash.records import ask
 from tests.postgres import schemas
+from tests.waiting import until
 
 
 class Place:

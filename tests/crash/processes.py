@@ -16,27 +16,13 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-T = TypeVar("T")
+from tests.waiting import PATIENCE, state_of, until
+
 Main = Callable[[], Coroutine[Any, Any, None]]
-PATIENCE = 120.0  # seconds: a machine may be very busy, and nothing that works waits for so long
-
-
-def until(condition: Callable[[], T], what: str, timeout: float = PATIENCE) -> T:
-    """Wait for a condition to be true, and return what it said."""
-    began = time.monotonic()
-    deadline = began + timeout
-    while not (said := condition()):
-        now = time.monotonic()
-        assert now < deadline, f"after {timeout:g} s still waiting until {what}"
-        # Between two looks at a condition, not instead of one; as long as a look takes, which may be that of a whole
-        # store: what is waited for needs the processor too.
-        time.sleep(max(0.005, now - began))
-        began = time.monotonic()
-    return said
 
 
 class Process:
@@ -66,8 +52,7 @@ class Process:
     @property
     def stopped(self) -> bool:
         """Whether SIGSTOP has reached it, in all of its threads: one may still be on its way out of a system call."""
-        stats = (thread.read_text() for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"))
-        return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+        return all(state_of(thread) == "T" for thread in Path(f"/proc/{self.pid}/task").iterdir())
 
     def send(self, number: int) -> None:
         """Send a signal, if it lives."""
@@ -159,4 +144,4 @@ def _live(main: Main, parent: int) -> None:
 def _wait_for_threads_to_end() -> None:
     deadline = time.monotonic() + 1
     while threading.active_count() > 1 and time.monotonic() < deadline:
-        time.sleep(0.001)
+        time.sleep(0.001)  # threads that have handed over their result end by themselves, and tell nobody

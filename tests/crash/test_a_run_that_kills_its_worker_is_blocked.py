@@ -10,8 +10,9 @@ from holdfast import App, Call, Context, Settings, Status
 from holdfast.codec import Failed
 from tests.crash.ledger import noted
 from tests.crash.place import Place
-from tests.crash.processes import Nursery, Process, asked_to_stop, until
+from tests.crash.processes import Nursery, Process, asked_to_stop
 from tests.crash.records import run_of
+from tests.waiting import until
 
 SETTINGS = Settings(poll=0.05)
 EXIT = 3

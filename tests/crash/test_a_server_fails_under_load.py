@@ -16,9 +16,10 @@ from holdfast import App, Context, Settings
 from holdfast.records.run import Status
 from tests.crash.ledger import noted
 from tests.crash.place import Place
-from tests.crash.processes import Nursery, Process, asked_to_stop, until
+from tests.crash.processes import Nursery, Process, asked_to_stop
 from tests.crash.records import Snapshot, runs
 from tests.postgres.server import Server
+from tests.waiting import until
 
 RUNS, STEPS = 24, 30
 SETTINGS = Settings(poll=0.05, linger=0.02, concurrency=RUNS, lease=60.0)  # a server may take long to come back

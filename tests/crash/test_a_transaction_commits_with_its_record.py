@@ -17,9 +17,10 @@ from holdfast.runtime import open_store
 from holdfast.store.postgres.address import Address
 from holdfast.store.sqlite import SqliteStore
 from tests.crash.place import Place
-from tests.crash.processes import Nursery, asked_to_stop, die, until
+from tests.crash.processes import Nursery, asked_to_stop, die
 from tests.crash.records import ask, run_of
 from tests.postgres import schemas
+from tests.waiting import until
 
 SETTINGS = Settings(poll=0.05)
 STOPPED = Settings(lease=3.0, poll=0.05)  # how long others have to wait

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from holdfast import App, Context, Settings
 from tests.crash.place import Place, stop_outside_of_transactions
-from tests.crash.processes import Nursery, asked_to_stop, die, until
+from tests.crash.processes import Nursery, asked_to_stop, die
+from tests.waiting import until
 
 app = App("files")
 SETTINGS = Settings(poll=0.05, linger=0.03)

@@ -11,8 +11,9 @@ from holdfast import Context, Settings
 from tests.crash import mixed, survival
 from tests.crash.ledger import noted
 from tests.crash.place import Place
-from tests.crash.processes import Nursery, Process, asked_to_stop, until
+from tests.crash.processes import Nursery, Process, asked_to_stop
 from tests.crash.records import Snapshot
+from tests.waiting import until
 
 JOBS = mixed.jobs(72)
 FEW_AT_A_TIME = Settings(concurrency=5, poll=0.05, linger=0.02)

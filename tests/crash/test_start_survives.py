@@ -13,8 +13,9 @@ from holdfast.runtime import open_store
 from holdfast.store.postgres import PostgresStore
 from holdfast.store.sqlite import SqliteStore
 from tests.crash.place import Place
-from tests.crash.processes import Main, Nursery, Process, asked_to_stop, die, until
+from tests.crash.processes import Main, Nursery, Process, asked_to_stop, die
 from tests.crash.records import run_of, runs
+from tests.waiting import until
 
 app = App("started")
 SETTINGS = Settings(poll=0.05)

@@ -15,8 +15,9 @@ from holdfast.errors import StoreBusy
 from holdfast.records.run import Activation
 from tests.crash.ledger import noted
 from tests.crash.place import Place, stop_outside_of_transactions
-from tests.crash.processes import Nursery, Process, asked_to_stop, until
+from tests.crash.processes import Nursery, Process, asked_to_stop
 from tests.crash.records import Recorded, Snapshot, ask, run_of, runs
+from tests.waiting import until
 
 STOPPED = Settings(lease=1.5, poll=0.05, linger=0.02)  # how long its successor has to wait
 SUCCESSOR = Settings(poll=0.05, linger=0.02)

@@ -8,11 +8,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.postgres.server import free_port
+from tests.waiting import until
 
 _CONFIG = """
 [databases]
@@ -60,9 +60,7 @@ class Pooler:
                 os.chown(path, found.pw_uid, found.pw_gid)
             command[1:1] = ["-u", "nobody"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            assert self._process.poll() is None and time.monotonic() < deadline, "the pooler does not start"
+        until(self._answers, "the pooler answers", 60)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -71,9 +69,9 @@ class Pooler:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answers(self) -> bool:
+        assert self._process.poll() is None, "the pooler does not start"
         try:
             socket.create_connection(("127.0.0.1", self._port), 1).close()
         except OSError:
-            time.sleep(0.01)  # between two looks
             return False
         return True

@@ -11,13 +11,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from tests.places import DISK
+from tests.waiting import state_of, until
 
 _UNPRIVILEGED = "nobody"  # PostgreSQL does not run as root
 _PR_SET_PDEATHSIG = 1
@@ -87,10 +86,7 @@ class Server:
                 [binaries() / "postgres", "-D", self.data, "-p", str(self.port), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_end_with_parent, **self._user(),
             )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while self.run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), check=False):
-            assert self._process.poll() is None and time.monotonic() < deadline, self.log()
-            time.sleep(0.02)  # until it is ready; nothing to wait for but the server itself
+        until(self._is_ready, "it takes connections", 60)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT breaks off connections, SIGQUIT is a crash."""
@@ -102,16 +98,17 @@ class Server:
     def kill(self) -> None:
         """Kill every process of it, as a machine does that loses its power. None is left when this returns."""
         assert self._process is not None
-        postmaster = self._process.pid
+        first = Path(f"/proc/{self._process.pid}")
         self._process.send_signal(signal.SIGSTOP)  # so that it begins no more of them
-        _until(lambda: _state(postmaster) == "T")
-        children = [int(child) for child in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()]
-        for pid in (postmaster, *children):
+        until(lambda: state_of(first) == "T", "it is stopped", 60)
+        begun = (first / "task" / first.name / "children").read_text().split()
+        for pid in (first.name, *begun):
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(int(pid), signal.SIGKILL)
         self._process.wait(60)
         self._process = None
-        _until(lambda: all(_state(child) in "ZX" for child in children))  # the next one would find their memory in use
+        dead = lambda: all(state_of(Path("/proc", pid)) in "ZX" for pid in begun)  # noqa: E731
+        until(dead, "all are dead: who starts next would find their memory in use", 60)
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop and start it."""
@@ -126,6 +123,10 @@ class Server:
     def log(self) -> str:
         """The end of what it has said."""
         return (self.folder / "log").read_text(errors="replace")[-4000:]
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, self.log()
+        return self.run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), check=False) == 0
 
     def run(self, program: str, *args: object, check: bool = True) -> int:
         """Run one of the other programs."""
@@ -159,18 +160,3 @@ def _passable(place: Path) -> bool:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _state(pid: int) -> str:
-    """What a process does, as the kernel writes it: T is stopped, Z and X are dead. Nothing if there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def _until(comes: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not comes():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)  # until the kernel has done it; it tells nobody

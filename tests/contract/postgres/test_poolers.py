@@ -15,6 +15,7 @@ from tests.contract.making import MINUTE, NOW, Hand, child_of, delta, entry, fin
 from tests.contract.stores import Place, PostgresPlace, output, process
 from tests.postgres.pooler import Pooler
 
+# PgBouncer comes with the system, where the project installs nothing; nothing could stand in for it.
 pytestmark = pytest.mark.skipif(not Pooler.installed(), reason="PgBouncer is not installed: apt-get install pgbouncer")
 
 

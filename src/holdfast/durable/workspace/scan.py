@@ -192,7 +192,7 @@ def ticked(folder: Path, known: dict[str, Known]) -> dict[str, Known]:
     for _ in range(_PATIENCE):
         if _time_at(folder) > latest:
             return known
-        time.sleep(0.001)
+        time.sleep(0.001)  # a file system tells nobody when its clock ticks
     return {path: Known(one.info, None) for path, one in known.items()}  # its clock was set back
 
 
